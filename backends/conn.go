@@ -1,0 +1,150 @@
+package backends
+
+import (
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"time"
+)
+
+// Conn is a connection to a replica, with one request on it at a time. Send,
+// ReadHead and Next are called by one goroutine; Close may be called by any,
+// and makes a call that is under way return. It ends in exactly one of Release,
+// after a whole answer, and Close.
+type Conn struct {
+	net.Conn
+	Reused bool // it carried a request before
+
+	replica *Replica
+	buf     []byte // nil while idle
+	r, w    int    // what was read and is not used yet
+	read    bool   // a byte of the present answer was read
+	head    Head
+	body    body
+	idle    time.Time // since when
+}
+
+// ErrTruncated is an answer that ended before its end.
+var ErrTruncated = errors.New("answer cut short")
+
+const readSize = 16 << 10
+
+var buffers = sync.Pool{New: func() any { return new([readSize]byte) }}
+
+// Send writes a whole request, and readies the connection for its answer.
+func (c *Conn) Send(request []byte) error {
+	c.read = false
+	_, err := c.Conn.Write(request)
+	return err
+}
+
+// Answered tells whether any byte of an answer was read since Send.
+func (c *Conn) Answered() bool { return c.read }
+
+// ReadHead reads the answer's head; interim answers (1xx) are passed over.
+func (c *Conn) ReadHead() (*Head, error) {
+	if c.buf == nil {
+		c.buf = buffers.Get().(*[readSize]byte)[:]
+	}
+	for {
+		if c.r < c.w {
+			n, err := parseHead(c.buf[c.r:c.w], &c.head)
+			if err != nil {
+				return nil, err
+			}
+			if n > 0 {
+				c.r += n
+				if c.head.Status >= 200 {
+					c.body = newBody(&c.head)
+					return &c.head, nil
+				}
+				if c.head.Status == 101 {
+					return nil, protocolError("101 to a request that did not ask for it")
+				}
+				continue
+			}
+			if c.w-c.r >= maxHead {
+				return nil, protocolError("head too large")
+			}
+		}
+		if err := c.fill(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// fill reads more into the buffer, behind what is still unused. The end of the
+// connection is io.ErrUnexpectedEOF.
+func (c *Conn) fill() error {
+	if c.r == c.w {
+		c.r, c.w = 0, 0
+	}
+	if c.w == len(c.buf) {
+		if c.r > 0 {
+			c.w = copy(c.buf, c.buf[c.r:c.w])
+			c.r = 0
+		} else { // a head beyond readSize, or a chunk line without end
+			if len(c.buf) >= maxHead {
+				return protocolError("line too long")
+			}
+			c.buf = append(c.buf, make([]byte, len(c.buf))...)
+		}
+	}
+	n, err := c.Conn.Read(c.buf[c.w:])
+	if n > 0 {
+		c.w += n
+		c.read = true
+		return nil
+	}
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// Next returns the next bytes of the body, as many as have come, and waits for
+// some when none have. They alias the connection's buffer and hold until the
+// next call. io.EOF is the body's clean end; an end before that is
+// ErrTruncated, also between two chunks.
+func (c *Conn) Next() ([]byte, error) {
+	for {
+		n, p, err := c.body.next(c.buf[c.r:c.w])
+		c.r += n
+		if len(p) > 0 || err != nil {
+			return p, err
+		}
+		if err := c.fill(); err != nil {
+			if err == io.ErrUnexpectedEOF {
+				err = c.body.atEOF()
+			}
+			return nil, err
+		}
+	}
+}
+
+// More is Next for what has been read already: nil when that is used up. It
+// never waits.
+func (c *Conn) More() ([]byte, error) {
+	n, p, err := c.body.next(c.buf[c.r:c.w])
+	c.r += n
+	return p, err
+}
+
+// Release gives the connection back after a whole answer: for the next request
+// where it can carry one, else it is closed.
+func (c *Conn) Release() {
+	if !c.body.done || c.head.close || c.body.untilClose || c.r != c.w {
+		c.Close()
+		return
+	}
+	c.dropBuffer()
+	c.replica.put(c)
+}
+
+func (c *Conn) dropBuffer() {
+	if len(c.buf) == readSize {
+		buffers.Put((*[readSize]byte)(c.buf))
+	}
+	c.buf, c.r, c.w = nil, 0, 0
+}

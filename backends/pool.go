@@ -1,0 +1,254 @@
+// Package backends is the upstream side of the gateway: which engines there
+// are, which of them are well, and the connections to them.
+//
+// A backend is a model; its replicas are the engines that serve it, each
+// behind a URL. A Pool holds them all. Pick chooses the replica with the least
+// in flight among those whose circuit lets work through; what happens to the
+// request is reported back to it (Answered, Failed), and together with the
+// active probes this moves the circuit. A client's own errors never count
+// against a replica.
+//
+// The package promises that a connection carries a second request only after
+// the first one's answer was read whole, and only while it is younger than the
+// engine's own idle limit; that an answer which was cut short is an error,
+// never an end; and that no byte a backend sent reaches a Reason.
+//
+// Everything here may be used by many goroutines at once, but for a Conn, which
+// belongs to the request on it.
+package backends
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Pool holds all backends. The zero value is not usable: see New.
+type Pool struct {
+	now   func() time.Time
+	table atomic.Pointer[table]
+	snap  atomic.Pointer[Snapshot]
+
+	mu      sync.Mutex // of Apply, and what follows
+	watched map[*Replica]context.CancelFunc
+	watch   func(*Replica) // set while Run runs
+}
+
+// table is one configuration of the pool, immutable.
+type table struct {
+	backends []*Backend
+	byModel  map[string]*Backend // aliases too
+	byRoute  map[string]*Backend
+}
+
+// Backend is one model and its replicas. It is immutable: a reload makes new
+// ones, which share the replicas that stay.
+type Backend struct {
+	Config
+	replicas []*Replica
+	turn     atomic.Uint32
+}
+
+// New makes a pool of the configured backends, which must be valid. It starts
+// nothing.
+func New(cfg []Config) (*Pool, error) {
+	p := &Pool{now: time.Now, watched: map[*Replica]context.CancelFunc{}}
+	p.table.Store(&table{})
+	if err := p.Apply(cfg); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// Check tells what is wrong with the backends taken together.
+func Check(cfg []Config) error {
+	var errs []error
+	type seen struct{ what, backend string }
+	taken := map[string]seen{}
+	claim := func(c *Config, key, what, value string) {
+		id := what + "\x00" + value
+		if s, ok := taken[id]; ok {
+			errs = append(errs, &SettingError{c.Name, key, fmt.Sprintf("%q, which backend %q has too", value, s.backend), "a " + what + " of its own"})
+			return
+		}
+		taken[id] = seen{what, c.Name}
+	}
+	for i := range cfg {
+		c := &cfg[i]
+		errs = append(errs, c.Validate())
+		claim(c, "name", "name", c.Name)
+		claim(c, "model", "model", c.Model)
+		for _, a := range c.Aliases {
+			claim(c, "aliases", "model", a)
+		}
+		for _, r := range c.Routes {
+			claim(c, "routes", "route", r)
+		}
+		for _, u := range c.URLs {
+			claim(c, "urls", "url of "+c.Name, u)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Apply puts another configuration in force. Replicas that stay keep their
+// state and connections; requests on those that go may end.
+func (p *Pool) Apply(cfg []Config) error {
+	if err := Check(cfg); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	type id struct{ backend, url string }
+	old := map[id]*Replica{}
+	for _, b := range p.table.Load().backends {
+		for _, r := range b.replicas {
+			old[id{b.Name, r.URL}] = r
+		}
+	}
+	t := &table{byModel: map[string]*Backend{}, byRoute: map[string]*Backend{}}
+	for _, c := range cfg {
+		c.Fill()
+		b := &Backend{Config: c}
+		s := &settings{timeouts: c.Timeouts, health: c.Health, key: c.APIKey}
+		for _, u := range c.URLs {
+			r := old[id{c.Name, u}]
+			if r == nil {
+				r = newReplica(u, s, p.now, p.publish)
+			}
+			delete(old, id{c.Name, u})
+			r.settings.Store(s)
+			b.replicas = append(b.replicas, r)
+			if p.watch != nil && p.watched[r] == nil {
+				p.watch(r)
+			}
+		}
+		t.backends = append(t.backends, b)
+		t.byModel[c.Model] = b
+		for _, a := range c.Aliases {
+			t.byModel[a] = b
+		}
+		for _, route := range c.Routes {
+			t.byRoute[route] = b
+		}
+	}
+	p.table.Store(t)
+	for _, r := range old {
+		if stop := p.watched[r]; stop != nil {
+			stop()
+			delete(p.watched, r)
+		}
+		r.close()
+	}
+	p.publish()
+	return nil
+}
+
+// Run probes the replicas and keeps the connections young until ctx ends, and
+// returns after its last goroutine has.
+func (p *Pool) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	p.mu.Lock()
+	p.watch = func(r *Replica) {
+		ctx, stop := context.WithCancel(ctx)
+		p.watched[r] = stop
+		wg.Go(func() { r.watch(ctx) })
+	}
+	for _, b := range p.table.Load().backends {
+		for _, r := range b.replicas {
+			p.watch(r)
+		}
+	}
+	p.mu.Unlock()
+	tick := time.NewTicker(time.Second / 2)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+			for _, b := range p.table.Load().backends {
+				for _, r := range b.replicas {
+					r.sweep(time.Duration(b.Timeouts.Idle))
+				}
+			}
+			p.publish()
+		}
+	}
+	p.mu.Lock()
+	p.watch = nil
+	p.mu.Unlock()
+	wg.Wait()
+	for _, b := range p.table.Load().backends {
+		for _, r := range b.replicas {
+			r.close()
+		}
+	}
+	return nil
+}
+
+// Snapshot is the pool as it last changed, half a second ago at most.
+func (p *Pool) Snapshot() *Snapshot { return p.snap.Load() }
+
+func (p *Pool) publish() {
+	t := p.table.Load()
+	s := &Snapshot{At: p.now(), Backends: make([]BackendStatus, len(t.backends))}
+	for i, b := range t.backends {
+		s.Backends[i] = BackendStatus{Name: b.Name, Model: b.Model, Aliases: b.Aliases, Routes: b.Routes, MaxContext: b.MaxContext}
+		for _, r := range b.replicas {
+			s.Backends[i].Replicas = append(s.Backends[i].Replicas, r.status())
+		}
+	}
+	p.snap.Store(s)
+}
+
+// Model finds the backend that serves a model, by its name or an alias; nil
+// when none does. The string is only compared.
+func (p *Pool) Model(name []byte) *Backend { return p.table.Load().byModel[string(name)] }
+
+// Route finds the backend that carries a route of its own; nil when none does.
+func (p *Pool) Route(path []byte) *Backend { return p.table.Load().byRoute[string(path)] }
+
+// All are the backends in the order of the configuration; not to be changed.
+func (p *Pool) All() []*Backend { return p.table.Load().backends }
+
+// Pick chooses the replica for a request, and counts it as in flight there
+// until Done is called. Not one of those in tried is chosen. nil: none may be
+// sent work.
+func (b *Backend) Pick(tried ...*Replica) *Replica {
+	// Ties go round, so that idle replicas share what comes one by one.
+	start := int(b.turn.Add(1))
+	for {
+		var best *Replica
+		var bestRank int
+		var bestLoad int64
+		for i := range b.replicas {
+			r := b.replicas[(start+i)%len(b.replicas)]
+			if slices.Contains(tried, r) {
+				continue
+			}
+			rank, load := r.circuit.choice(), r.inflight.Load()
+			if rank == 0 {
+				continue
+			}
+			if c := cmp.Compare(rank, bestRank); c > 0 || c == 0 && load < bestLoad {
+				best, bestRank, bestLoad = r, rank, load
+			}
+		}
+		if best == nil {
+			return nil
+		}
+		if best.circuit.take() {
+			best.inflight.Add(1)
+			best.requests.Add(1)
+			return best
+		}
+	}
+}
+
+// Replicas counts them, well or not.
+func (b *Backend) Replicas() int { return len(b.replicas) }
