@@ -1,0 +1,40 @@
+// Package quota decides how much a client may ask for: how often one address
+// may knock, and how many requests and tokens an organisation may use in a day
+// and in a month.
+//
+// # Addresses
+//
+// [Addresses] holds each client address to a rate with a burst. It never lets
+// more through than the rate allows, in any interval, while the table has
+// room; see its documentation for what happens to a flood of addresses.
+// [ClientAddr] says which address a request counts for when proxies stand
+// before the gateway.
+//
+// # Windows
+//
+// [Windows] counts requests per day, tokens per day and tokens per month for
+// each organisation, all in UTC. Nobody knows beforehand what a request will
+// use, so an estimate is reserved before it goes to a backend and replaced
+// with the truth when it ends:
+//
+//	r, err := windows.Reserve(org, limits, estimate)
+//	if err != nil {
+//		return err // an *Exceeded: which window, and when it begins anew
+//	}
+//	defer r.Release() // does nothing once it is settled
+//	…
+//	r.Settle(used)
+//
+// What is reserved counts as used until then. So parallel requests cannot pass
+// a limit together, and the most by which a window can be overdrawn is the sum
+// of what its requests in flight used beyond their own estimates.
+//
+// A reservation is settled or released once; whatever comes after that changes
+// nothing, whoever calls it. It settles in the windows that it was made in, even
+// when midnight has passed since.
+//
+// Counts are held in memory: they begin anew with the process. A limit of 0
+// is no limit; use is counted all the same.
+//
+// Everything here may be used by any number of goroutines at once.
+package quota
