@@ -165,10 +165,11 @@ func (c count) window(name string, limit int64, resets time.Time) Window {
 	return Window{Name: name, Used: c.used, Reserved: c.reserved, Limit: limit, ResetsAt: resets}
 }
 
-// lacks tells whether n more would pass the limit. The sums cannot overflow:
-// each count is at least 0 and what is subtracted from the limit is at most that.
+// lacks tells whether n more would pass the limit, or whether it is passed
+// already. What is reserved is far from the largest number, see [MaxTokens], so
+// the difference cannot overflow.
 func lacks(limit int64, c count, n int64) bool {
-	return limit > 0 && n > limit-min(c.used, limit)-min(c.reserved, limit)
+	return limit > 0 && c.used > limit-c.reserved-n
 }
 
 func exceeded(window string, limit int64, c count, asked int64, resets time.Time) error {

@@ -72,8 +72,8 @@ func NewAddresses(rate float64, burst int, clock func() time.Time) *Addresses {
 	if !(rate > 0) {
 		return a
 	}
-	// Rounded up, so that the rate is never passed; bounded, so that no sum of
-	// times can overflow.
+	// Rounded up, so that the rate is never passed; at most a request a year and a
+	// century of burst, so that no sum of times can overflow.
 	const year = 365 * 24 * float64(time.Hour)
 	interval := max(1, math.Ceil(float64(time.Second)/rate))
 	a.interval = int64(min(interval, year))
