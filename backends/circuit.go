@@ -44,16 +44,43 @@ const (
 )
 
 // Failure is a sign that a replica is not well.
-type Failure string
+type Failure uint8
 
 const (
-	ConnectFailed Failure = "it can't be connected to"
-	ProbeFailed   Failure = "its health check fails"
-	Reset         Failure = "it broke off an answer"
-	Protocol      Failure = "it does not speak HTTP as it should"
-	ServerError   Failure = "it answers with a server error"
-	TimedOut      Failure = "it did not answer in time"
+	ConnectFailed Failure = iota
+	ProbeFailed
+	Reset
+	Protocol
+	ServerError
+	TimedOut
+	KeyRefused
+	failures // how many there are
 )
+
+var failureNames = [failures]struct{ kind, words string }{
+	ConnectFailed: {"connect", "it can't be connected to"},
+	ProbeFailed:   {"probe", "its health check fails"},
+	Reset:         {"reset", "it broke off an answer"},
+	Protocol:      {"protocol", "it does not speak HTTP as it should"},
+	ServerError:   {"server_error", "it answers with a server error"},
+	TimedOut:      {"timeout", "it did not answer in time"},
+	KeyRefused:    {"key_refused", "it refuses the gateway's key"},
+}
+
+// String says what happened, in words.
+func (f Failure) String() string { return failureNames[f].words }
+
+// Kind is one word, for metrics.
+func (f Failure) Kind() string { return failureNames[f].kind }
+
+// Failures lists all there are.
+func Failures() []Failure {
+	all := make([]Failure, failures)
+	for i := range all {
+		all[i] = Failure(i)
+	}
+	return all
+}
 
 // aboutConnection tells whether a health check that succeeds disproves it.
 func (f Failure) aboutConnection() bool { return f == ConnectFailed || f == ProbeFailed }
@@ -87,12 +114,12 @@ func (c *circuit) fail(f Failure) {
 		if fails >= c.fall {
 			c.open(f, minBackoff)
 		} else {
-			c.set(Degraded, string(f))
+			c.set(Degraded, f.String())
 		}
 	case Trial:
 		c.open(f, min(2*c.backoff, maxBackoff))
 	case Down:
-		c.set(Down, string(f))
+		c.set(Down, f.String())
 	}
 	after := c.state
 	c.mu.Unlock()
@@ -103,7 +130,7 @@ func (c *circuit) fail(f Failure) {
 
 func (c *circuit) open(f Failure, backoff time.Duration) {
 	c.backoff, c.openUntil = backoff, c.now().Add(backoff)
-	c.set(Down, string(f))
+	c.set(Down, f.String())
 }
 
 // probed takes a probe that succeeded.

@@ -18,12 +18,20 @@ type Head struct {
 	close   bool // the connection ends with this answer
 }
 
+// UntilClose tells that only the end of the connection ends the body, so that
+// a whole one can't be told from one that was cut short.
+func (h *Head) UntilClose() bool { return !h.chunked && h.length < 0 }
+
+// Length is the body's, -1 where it was not given.
+func (h *Head) Length() int64 { return h.length }
+
 // maxHead bounds an answer's head.
 const maxHead = 64 << 10
 
-var errProtocol = errors.New("backend broke HTTP")
+// ErrProtocol is an answer that is not HTTP/1.1 as it should be.
+var ErrProtocol = errors.New("backend broke HTTP")
 
-func protocolError(what string) error { return fmt.Errorf("%w: %s", errProtocol, what) }
+func protocolError(what string) error { return fmt.Errorf("%w: %s", ErrProtocol, what) }
 
 // parseHead reads a head at the start of b, up to and with its empty line, and
 // returns its length; 0 when it is not all there. It is strict where leniency

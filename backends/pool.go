@@ -26,6 +26,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"pilothouse/backends/openai"
 )
 
 // Pool holds all backends. The zero value is not usable: see New.
@@ -50,6 +52,7 @@ type table struct {
 // ones, which share the replicas that stay.
 type Backend struct {
 	Config
+	Target   openai.Target // what requests are held against
 	replicas []*Replica
 	turn     atomic.Uint32
 }
@@ -114,7 +117,8 @@ func (p *Pool) Apply(cfg []Config) error {
 	t := &table{byModel: map[string]*Backend{}, byRoute: map[string]*Backend{}}
 	for _, c := range cfg {
 		c.Fill()
-		b := &Backend{Config: c}
+		b := &Backend{Config: c, Target: openai.Target{Model: c.Model, MaxContext: c.MaxContext, MaxN: c.MaxN, Defaults: openai.Defaults{
+			MaxTokens: *c.Defaults.MaxTokens, Temperature: c.Defaults.Temperature, TopP: c.Defaults.TopP}}}
 		s := &settings{timeouts: c.Timeouts, health: c.Health, key: c.APIKey}
 		for _, u := range c.URLs {
 			r := old[id{c.Name, u}]

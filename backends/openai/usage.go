@@ -1,6 +1,6 @@
 package openai
 
-import "encoding/json"
+import "math"
 
 // Usage is what a request cost, in tokens.
 type Usage struct {
@@ -10,18 +10,122 @@ type Usage struct {
 	Cached     int // of Prompt: found in the engine's prefix cache
 }
 
-// UsageOf reads the usage of a unary answer. It reports false where the
-// answer has none.
-func UsageOf(body []byte) (Usage, bool) {
-	var b struct {
-		Usage *struct {
-			PromptTokens     int `json:"prompt_tokens"`
-			CompletionTokens int `json:"completion_tokens"`
-			TotalTokens      int `json:"total_tokens"`
-		}
-	}
-	if json.Unmarshal(body, &b) != nil || b.Usage == nil {
+// raise takes over what is larger in v. Usage in a stream is cumulative, so
+// the largest is the last one, and a smaller one is a mistake.
+func (u *Usage) raise(v Usage) {
+	u.Prompt = max(u.Prompt, v.Prompt)
+	u.Completion = max(u.Completion, v.Completion)
+	u.Total = max(u.Total, v.Total)
+	u.Cached = max(u.Cached, v.Cached)
+}
+
+// UsageOf reads the usage of a unary answer in one pass and without
+// allocation. It reports false where the answer has no object of that name at
+// its top level, or is no JSON. Numbers that are no count of tokens (negative,
+// fractions, above 2147483647) count as 0.
+func UsageOf(body []byte) (u Usage, ok bool) {
+	i := scanSpace(body, 0)
+	if i >= len(body) || body[i] != '{' {
 		return Usage{}, false
 	}
-	return Usage{Prompt: b.Usage.PromptTokens, Completion: b.Usage.CompletionTokens, Total: b.Usage.TotalTokens}, true
+	i = scanSpace(body, i+1)
+	for last := false; !last; {
+		quote, start, escaped, f := scanName(body, i)
+		if f != fine {
+			return Usage{}, false
+		}
+		if is(body[i+1:quote], escaped, "usage") && start < len(body) && body[start] == '{' {
+			i, f = scanUsage(body, start, 1, &u)
+			ok = true
+		} else {
+			i, f = scanValue(body, start, 1)
+		}
+		if f != fine {
+			return Usage{}, false
+		}
+		if i, last, f = scanNext(body, i); f != fine {
+			return Usage{}, false
+		}
+	}
+	if _, f := end(body, i); f != fine {
+		return Usage{}, false
+	}
+	return u, ok
+}
+
+// scanUsage checks the object at b[i] as scanValue does and raises u to what
+// it says.
+func scanUsage(b []byte, i, depth int, u *Usage) (int, fault) {
+	i = scanSpace(b, i+1)
+	if i < len(b) && b[i] == '}' {
+		return i + 1, fine
+	}
+	for {
+		quote, start, escaped, f := scanName(b, i)
+		if f != fine {
+			return start, f
+		}
+		var what *int
+		switch text := plain(b[i+1:quote], escaped); string(text) {
+		case "prompt_tokens":
+			what = &u.Prompt
+		case "completion_tokens":
+			what = &u.Completion
+		case "total_tokens":
+			what = &u.Total
+		case "cached_tokens":
+			if depth == inDetails {
+				what = &u.Cached
+			}
+		case "prompt_tokens_details":
+			if depth != inDetails && start < len(b) && b[start] == '{' {
+				var details Usage
+				if i, f = scanUsage(b, start, inDetails, &details); f != fine {
+					return i, f
+				}
+				u.Cached = max(u.Cached, details.Cached)
+				goto next
+			}
+		}
+		if i, f = scanValue(b, start, depth+1); f != fine {
+			return i, f
+		}
+		if what != nil {
+			*what = max(*what, count(b[start:i]))
+		}
+	next:
+		var last bool
+		if i, last, f = scanNext(b, i); f != fine || last {
+			return i, f
+		}
+	}
+}
+
+// inDetails is the depth at which prompt_tokens_details stands: in usage, in
+// the answer.
+const inDetails = 2
+
+// count reads a number of tokens; 0 where v is none.
+func count(v []byte) int {
+	n := 0
+	for _, c := range v {
+		if c -= '0'; c > 9 || n > (math.MaxInt32-int(c))/10 {
+			return 0
+		}
+		n = 10*n + int(c)
+	}
+	return n
+}
+
+// plain gives a name without its escapes.
+func plain(raw []byte, escaped bool) []byte {
+	if escaped {
+		return appendDecoded(nil, raw)
+	}
+	return raw
+}
+
+// is tells whether a name or a string is s.
+func is(raw []byte, escaped bool, s string) bool {
+	return string(plain(raw, escaped)) == s
 }

@@ -73,11 +73,11 @@ func List(path string) ([]*Org, error) {
 
 // add adds a key to the file.
 func add(path string, e Entry, secret []byte) (*Key, error) {
-	k, err := e.key(secret)
-	if err != nil {
+	if err := e.Check(); err != nil {
 		return nil, err
 	}
-	err = edit(path, true, func(f *file) ([]byte, error) {
+	k := e.key(secret)
+	err := edit(path, true, func(f *file) ([]byte, error) {
 		for old := range all(f.orgs) {
 			if old.hash == k.hash {
 				return nil, fmt.Errorf("%w: id %q, organisation %q", ErrImported, old.ID, old.Org.Name)
@@ -93,19 +93,25 @@ func add(path string, e Entry, secret []byte) (*Key, error) {
 	return k, nil
 }
 
-// key makes the key, without an id, and refuses what the file could not hold.
-func (e *Entry) key(secret []byte) (*Key, error) {
+// Check returns what the file could not hold of the entry: an error in a name or
+// a scope, in words for the person who wrote it.
+func (e *Entry) Check() error {
 	if got := checkName(e.Org); got != "" {
-		return nil, fmt.Errorf("organisation is %s; want %s", got, wantName)
+		return fmt.Errorf("name of the organisation: %s; want %s", got, wantName)
 	}
 	if got := checkName(e.Name); got != "" {
-		return nil, fmt.Errorf("name of the key is %s; want %s", got, wantName)
+		return fmt.Errorf("name of the key: %s; want %s", got, wantName)
 	}
 	for _, s := range e.Scopes {
-		if err := CheckScope(s); err != nil {
-			return nil, err
+		if !s.valid() {
+			return fmt.Errorf("scope: %s; want %s", quote(string(s)), wantScope)
 		}
 	}
+	return nil
+}
+
+// key makes the key, without an id.
+func (e *Entry) key(secret []byte) *Key {
 	k := &Key{
 		Name:    e.Name,
 		Org:     &Org{Name: e.Org, Weight: 1},
@@ -114,7 +120,7 @@ func (e *Entry) key(secret []byte) (*Key, error) {
 	}
 	k.grant(e.Scopes)
 	k.Org.Keys = []*Key{k}
-	return k, nil
+	return k
 }
 
 // edit changes the text of the file under its lock. change returns the new text;

@@ -135,7 +135,7 @@ func (r *reader) key(t *keyText, b *block) (*Key, error) {
 		return nil, r.wrong(b.at("scopes"), "org.key.scopes", "an empty list", wantScope, "leave scopes out to allow everything")
 	}
 	for _, s := range t.Scopes {
-		if CheckScope(s) != nil {
+		if !s.valid() {
 			return nil, r.wrong(b.at("scopes"), "org.key.scopes", quote(string(s)), wantScope, "")
 		}
 	}

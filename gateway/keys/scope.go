@@ -1,7 +1,6 @@
 package keys
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -42,15 +41,10 @@ func endpointOf(s Scope) endpoints {
 	return 0
 }
 
-// CheckScope returns an error that says what a scope may be, if it is none.
-func CheckScope(s Scope) error {
-	if endpointOf(s) != 0 {
-		return nil
-	}
-	if model, ok := strings.CutPrefix(string(s), modelPrefix); ok && checkName(model) == "" {
-		return nil
-	}
-	return fmt.Errorf("unknown scope %q: want %s", s, wantScope)
+// valid tells whether it is a scope.
+func (s Scope) valid() bool {
+	model, ok := strings.CutPrefix(string(s), modelPrefix)
+	return ok && checkName(model) == "" || endpointOf(s) != 0
 }
 
 // grant sets what the key's scopes allow.

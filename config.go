@@ -1,0 +1,221 @@
+package main
+
+import (
+	"bytes"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+	"github.com/pelletier/go-toml/v2/unstable"
+
+	"pilothouse/backends"
+	"pilothouse/gateway"
+)
+
+// reference is the annotated configuration of the reference deployment, which
+// init writes out.
+//
+//go:embed config.toml
+var reference []byte
+
+// config is the whole configuration: the packages' own parts, side by side.
+type config struct {
+	gateway.Config
+	Backends []backends.Config `toml:"backend"`
+	GPU      gpuConfig         `toml:"gpu"`
+}
+
+type gpuConfig struct {
+	Source string `toml:"source"`
+}
+
+// settingError is one mistake in a configuration file: where it is, what is
+// there, what should be, and how to mend it.
+type settingError struct {
+	file   string
+	line   int // 0: not in any line
+	key    string
+	got    string
+	want   string
+	remedy string
+}
+
+func (e *settingError) Error() string {
+	var b strings.Builder
+	b.WriteString(e.file)
+	if e.line > 0 {
+		fmt.Fprintf(&b, ":%d", e.line)
+	}
+	if e.key != "" {
+		b.WriteString(": " + e.key)
+	}
+	b.WriteString(": got " + e.got)
+	if e.want != "" {
+		b.WriteString("; want " + e.want)
+	}
+	if e.remedy != "" {
+		b.WriteString("; " + e.remedy)
+	}
+	return b.String()
+}
+
+// loadConfig reads a configuration file and everything it names, and puts the
+// defaults in. The error joins a *settingError for each mistake.
+func loadConfig(path string) (*config, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &settingError{file: path, got: "no such file", remedy: "write one with: pilothouse init --config " + path + ", or try: pilothouse --demo"}
+	} else if err != nil {
+		return nil, err
+	}
+	c, err := parseConfig(path, text)
+	if err != nil {
+		return nil, err
+	}
+	dir := filepath.Dir(path)
+	relative := func(name *string) {
+		if *name != "" && !filepath.IsAbs(*name) {
+			*name = filepath.Join(dir, *name)
+		}
+	}
+	relative(&c.Server.KeysFile)
+	relative(&c.Server.TLS.CertFile)
+	relative(&c.Server.TLS.KeyFile)
+	lines := lineIndex(text)
+	var errs []error
+	for i := range c.Backends {
+		b := &c.Backends[i]
+		relative(&b.APIKeyFile)
+		if err := b.ReadKey(os.Getenv, os.ReadFile); err != nil {
+			errs = append(errs, locate(path, lines, c, err)...)
+		}
+	}
+	return c, errors.Join(errs...)
+}
+
+// parseConfig reads the text alone.
+func parseConfig(path string, text []byte) (*config, error) {
+	c := &config{}
+	if err := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(c); err != nil {
+		return nil, decodeErrors(path, err)
+	}
+	c.Fill()
+	if c.Server.KeysFile == "" {
+		c.Server.KeysFile = "keys.toml"
+	}
+	if c.GPU.Source == "" {
+		c.GPU.Source = "none"
+	}
+	lines := lineIndex(text)
+	errs := locate(path, lines, c, errors.Join(c.Validate(), backends.Check(c.Backends)))
+	if len(c.Backends) == 0 {
+		errs = append(errs, &settingError{file: path, got: "no [[backend]]", want: "at least one", remedy: "see pilothouse init for an example"})
+	}
+	if c.GPU.Source != "none" {
+		errs = append(errs, &settingError{path, lines["gpu.source"], "gpu.source", strconv.Quote(c.GPU.Source), `"none"`, "the GPUs of the demo alone can be shown so far"})
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// decodeErrors turns what the decoder found into our own words.
+func decodeErrors(path string, err error) error {
+	var strict *toml.StrictMissingError
+	var decode *toml.DecodeError
+	switch {
+	case errors.As(err, &strict):
+		var errs []error
+		for _, e := range strict.Errors {
+			line, _ := e.Position()
+			errs = append(errs, &settingError{path, line, strings.Join(e.Key(), "."), "a setting that does not exist", "", "check its spelling and its table, or remove it"})
+		}
+		return errors.Join(errs...)
+	case errors.As(err, &decode):
+		line, _ := decode.Position()
+		return &settingError{file: path, line: line, key: strings.Join(decode.Key(), "."), got: strings.TrimPrefix(decode.Error(), "toml: ")}
+	}
+	return &settingError{file: path, got: strings.TrimPrefix(err.Error(), "toml: ")}
+}
+
+// locate gives each of the packages' joined errors its place in the file.
+func locate(path string, lines map[string]int, c *config, err error) (errs []error) {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range joined.Unwrap() {
+			errs = append(errs, locate(path, lines, c, e)...)
+		}
+		return errs
+	}
+	var ours *gateway.ConfigError
+	var theirs *backends.SettingError
+	switch {
+	case errors.As(err, &ours):
+		return []error{&settingError{file: path, line: lines[ours.Key], key: ours.Key, got: ours.Got, want: ours.Want}}
+	case errors.As(err, &theirs):
+		// Of two backends with one name, the mistake is the later one's.
+		table := ""
+		for i := range c.Backends {
+			if c.Backends[i].Name == theirs.Backend {
+				table = fmt.Sprintf("backend.%d", i)
+			}
+		}
+		key, _, _ := strings.Cut(theirs.Key, " ")
+		line := lines[table+"."+key]
+		if line == 0 {
+			line = lines[table]
+		}
+		return []error{&settingError{file: path, line: line, key: fmt.Sprintf("backend %q: %s", theirs.Backend, theirs.Key), got: theirs.Got, want: theirs.Want}}
+	}
+	return []error{err}
+}
+
+// lineIndex finds the line of every table and setting: "server.listen",
+// "backend.0", "backend.0.health.path".
+func lineIndex(text []byte) map[string]int {
+	lines := map[string]int{}
+	count := map[string]int{}
+	table := ""
+	var p unstable.Parser
+	p.Reset(text)
+	for p.NextExpression() {
+		node := p.Expression()
+		var parts []string
+		at := 0
+		for key := node.Key(); key.Next(); {
+			if parts == nil {
+				at = int(key.Node().Raw.Offset)
+			}
+			parts = append(parts, string(key.Node().Data))
+		}
+		line := 1 + bytes.Count(text[:at], []byte("\n"))
+		// A table below an array's is below its latest element.
+		if node.Kind != unstable.KeyValue {
+			if n := count[parts[0]]; n > 0 && (node.Kind != unstable.ArrayTable || len(parts) > 1) {
+				parts[0] += "." + strconv.Itoa(n-1)
+			}
+			table = strings.Join(parts, ".")
+			if node.Kind == unstable.ArrayTable {
+				table += "." + strconv.Itoa(count[table])
+				count[parts[0]]++
+			}
+			lines[table] = line
+			continue
+		}
+		name := strings.Join(parts, ".")
+		if table != "" {
+			name = table + "." + name
+		}
+		lines[name] = line
+	}
+	return lines
+}

@@ -1,0 +1,97 @@
+package gateway
+
+import (
+	"errors"
+	"net"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"pilothouse/backends/openai"
+	"pilothouse/gateway/keys"
+)
+
+// What happens before a request is whole: fasthttp asks once the header is
+// there, and reports what it could not read.
+
+// authenticate finds whose key the header carries.
+func (g *Gateway) authenticate(h *fasthttp.RequestHeader) (*keys.Key, error) {
+	presented := bearer(h.Peek("Authorization"))
+	if presented == nil {
+		return nil, refuse(openai.CodeInvalidAPIKey, "An API key is needed: send it as Authorization: Bearer KEY.")
+	}
+	key, err := g.keys.Lookup(presented)
+	switch {
+	case errors.Is(err, keys.ErrExpired):
+		return nil, refuse(openai.CodeInvalidAPIKey, "This API key has expired.")
+	case err != nil:
+		return nil, refuse(openai.CodeInvalidAPIKey, "This API key is not valid.")
+	}
+	return key, nil
+}
+
+// smallBody is read without asking who sends it.
+const smallBody = 64 << 10
+
+// headerReceived keeps those without a key from having a large body held for
+// them: fasthttp sets the declared length aside before the first byte.
+func (g *Gateway) headerReceived(h *fasthttp.RequestHeader) (c fasthttp.RequestConfig) {
+	if n := h.ContentLength(); n > smallBody || n == -1 {
+		if _, err := g.authenticate(h); err != nil {
+			c.MaxRequestBodySize = 1
+		}
+	}
+	return c
+}
+
+// expect answers Expect: 100-continue before the body is sent.
+func (g *Gateway) expect(ctx *fasthttp.RequestCtx) int {
+	if _, err := g.authenticate(&ctx.Request.Header); err != nil {
+		g.early(ctx, err)
+		return ctx.Response.StatusCode()
+	}
+	if n := ctx.Request.Header.ContentLength(); n > int(g.server.MaxBody) {
+		g.early(ctx, g.tooLarge())
+		return ctx.Response.StatusCode()
+	}
+	return fasthttp.StatusContinue
+}
+
+func (g *Gateway) tooLarge() *refusal {
+	f := refuse(openai.CodeBodyTooLarge, "The request body is larger than "+g.server.MaxBody.String()+".")
+	f.close = true
+	return f
+}
+
+// unreadable answers a request that fasthttp could not read. The connection
+// ends with the answer.
+func (g *Gateway) unreadable(ctx *fasthttp.RequestCtx, err error) {
+	var small *fasthttp.ErrSmallBuffer
+	var network net.Error
+	switch {
+	case errors.As(err, &small):
+		err = refuse(openai.CodeHeadersTooLarge, "The request's headers are larger than "+g.server.MaxHeader.String()+".")
+	case errors.Is(err, fasthttp.ErrBodyTooLarge):
+		if _, denied := g.authenticate(&ctx.Request.Header); denied != nil {
+			err = denied
+		} else {
+			err = g.tooLarge()
+		}
+	case errors.As(err, &network) && network.Timeout():
+		f := malformed("The request did not arrive within " + time.Duration(g.server.ReadTimeout).String() + ".")
+		f.Status, f.Code = fasthttp.StatusRequestTimeout, "request_timeout"
+		err = f
+	default:
+		err = malformed("The request is not valid HTTP/1.1.")
+	}
+	g.early(ctx, err)
+}
+
+// early answers and books a request that never reached the pipeline.
+func (g *Gateway) early(ctx *fasthttp.RequestCtx, err error) {
+	r := g.arrive(ctx)
+	f := r.refusalOf(err)
+	f.close = true
+	r.refuse(ctx, f)
+	r.leave()
+}

@@ -1,0 +1,459 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"pilothouse/backends"
+	"pilothouse/backends/openai"
+	"pilothouse/gateway/quota"
+)
+
+// serve takes one request from its arrival to its answer, all but the events
+// of a stream: those the relay sends once serve has returned.
+func (g *Gateway) serve(ctx *fasthttp.RequestCtx) {
+	r := g.arrive(ctx)
+	var stream bool
+	defer func() {
+		if p := recover(); p != nil {
+			g.log.Error("a request panicked", "request", r.rec.ID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			stream = false
+			f := refuse(openai.CodeInternal, "The gateway failed on this request.")
+			f.close = true
+			r.refuse(ctx, f)
+		}
+		if !stream {
+			r.leave()
+		}
+	}()
+	stream, err := r.run(ctx)
+	if err != nil {
+		r.refuse(ctx, r.refusalOf(err))
+	}
+}
+
+// run is the pipeline, from top to bottom. A step that returns an error is the
+// last one.
+func (r *request) run(ctx *fasthttp.RequestCtx) (stream bool, err error) {
+	if err := guard(&ctx.Request.Header); err != nil {
+		return false, err
+	}
+	if err := r.find(ctx); err != nil || r.endpoint.open {
+		return false, err
+	}
+	if err := r.authenticate(ctx); err != nil {
+		return false, err
+	}
+	if err := r.allow(ctx); err != nil || r.endpoint.local != nil {
+		return false, err
+	}
+	body, err := r.read(ctx)
+	if err != nil {
+		return false, err
+	}
+	if err := r.route(body); err != nil {
+		return false, err
+	}
+	if err := r.reserve(); err != nil {
+		return false, err
+	}
+	// Waiting for room in the backend's KV cache goes here.
+	up, head, err := r.send(body)
+	if err != nil {
+		return false, err
+	}
+	return r.relay(ctx, up, head)
+}
+
+// arrive begins a request: from here on its connection is watched.
+func (g *Gateway) arrive(ctx *fasthttp.RequestCtx) *request {
+	r := &request{g: g, endpoint: nowhere, begun: now()}
+	r.rec.ID = requestID(ctx.Request.Header.Peek("X-Request-Id"))
+	r.rec.Start = time.Now()
+	r.rec.Route = nowhere.path
+	ctx.Response.Header.SetCanonical(headerRequestID, []byte(r.rec.ID))
+	g.stats.inflight.Add(1)
+	if r.conn = clientConn(ctx.Conn()); r.conn != nil {
+		r.rec.client = r.conn.peer
+		r.conn.request.Store(r)
+		if r.conn.gone.Load() {
+			r.end(errClientLeft)
+		}
+	}
+	return r
+}
+
+// find finds the endpoint, and answers those that need no key.
+func (r *request) find(ctx *fasthttp.RequestCtx) error {
+	h := &ctx.Request.Header
+	r.endpoint = r.g.find(target(h.RequestURI()))
+	set := r.g.settings.Load()
+	r.mu.Lock()
+	r.rec.Route = r.endpoint.path
+	if len(set.trusted) > 0 {
+		r.rec.client = quota.ClientAddr(r.rec.client, h.PeekAll("X-Forwarded-For"), set.trusted)
+	}
+	r.mu.Unlock()
+	if r.endpoint.open {
+		if err := r.checkMethod(h); err != nil {
+			return err
+		}
+		return r.endpoint.local(r, ctx)
+	}
+	if r.g.stopping.Load() {
+		return errStopping
+	}
+	return nil
+}
+
+func (r *request) checkMethod(h *fasthttp.RequestHeader) error {
+	if string(h.Method()) == r.endpoint.method {
+		return nil
+	}
+	f := refuse(openai.CodeMethodNotAllowed, "This path takes "+r.endpoint.method+" only.")
+	f.allow = r.endpoint.method
+	return f
+}
+
+// authenticate finds whose key it is, and holds the client's address against
+// its rate. Requests without a valid key count too: they cost as much.
+func (r *request) authenticate(ctx *fasthttp.RequestCtx) error {
+	key, err := r.g.authenticate(&ctx.Request.Header)
+	if ok, wait := r.g.settings.Load().addresses.Allow(r.rec.client); !ok {
+		f := refuse(openai.CodeRateLimited, "Too many requests from this address; try again in "+wait.Round(time.Millisecond).String()+".")
+		f.retryAfter = wait
+		return f
+	}
+	if err != nil {
+		return err
+	}
+	r.key = key
+	r.mu.Lock()
+	r.rec.Org, r.rec.KeyName = key.Org.Name, key.Name
+	r.mu.Unlock()
+	return nil
+}
+
+// allow checks path, method and scope, and gives the gateway's own answers.
+func (r *request) allow(ctx *fasthttp.RequestCtx) error {
+	e := r.endpoint
+	if e == nowhere {
+		return refuse(openai.CodeNotFound, "There is nothing at this path.")
+	}
+	if err := r.checkMethod(&ctx.Request.Header); err != nil {
+		return err
+	}
+	if e.local != nil {
+		return e.local(r, ctx)
+	}
+	if !r.key.Allows(e.scope) {
+		return refuse(openai.CodeNotAllowed, "This key may not use "+e.path+"; it lacks the scope "+string(e.scope)+".")
+	}
+	return nil
+}
+
+// read checks the body, and keeps what is to know of it.
+func (r *request) read(ctx *fasthttp.RequestCtx) ([]byte, error) {
+	h := &ctx.Request.Header
+	media, _, _ := bytes.Cut(h.ContentType(), []byte(";"))
+	if !bytes.EqualFold(bytes.TrimSpace(media), []byte("application/json")) {
+		return nil, refuse(openai.CodeUnsupportedMedia, "The Content-Type must be application/json.")
+	}
+	if coding := h.ContentEncoding(); len(coding) > 0 && !bytes.EqualFold(coding, []byte("identity")) {
+		return nil, refuse(openai.CodeUnsupportedMedia, "The body must not be compressed (no Content-Encoding).")
+	}
+	body := ctx.Request.Body()
+	if err := r.inspect.Inspect(body, r.endpoint.kind); err != nil {
+		return nil, err
+	}
+	if r.inspect.Stream && !h.IsHTTP11() {
+		return nil, malformed("A stream needs HTTP/1.1.")
+	}
+	return body, nil
+}
+
+// route finds the backend, and holds the request against what it takes.
+func (r *request) route(body []byte) error {
+	model := r.inspect.Model(body)
+	if r.endpoint.byRoute {
+		r.backend = r.g.pool.Route([]byte(r.endpoint.path))
+		if r.backend != nil && r.inspect.HasModel && r.g.pool.Model(model) != r.backend {
+			r.backend = nil
+		}
+	} else if !r.inspect.HasModel {
+		e := openai.Refuse(openai.CodeInvalidRequest, "The parameter model is required.")
+		e.Param = "model"
+		return e
+	} else {
+		r.backend = r.g.pool.Model(model)
+	}
+	if r.backend == nil || !r.key.AllowsModel(r.backend.Model) {
+		e := openai.Refuse(openai.CodeModelNotFound, "This model does not exist here, or this key may not use it; GET /v1/models lists those it may.")
+		e.Param = "model"
+		return e
+	}
+	r.mu.Lock()
+	r.rec.Model, r.rec.Backend, r.rec.Stream = r.backend.Model, r.backend.Name, r.inspect.Stream
+	r.mu.Unlock()
+	r.series = r.g.stats.backend(r.backend.Name)
+	r.series.inflight.Add(1)
+	r.limit.Store(r.begun + int64(r.backend.Timeouts.Total))
+	return r.inspect.Check(&r.backend.Target)
+}
+
+// reserve sets aside what the request may use of its organisation's quotas.
+func (r *request) reserve() (err error) {
+	tokens := r.inspect.PromptTokens()
+	if r.endpoint.kind != openai.Embeddings {
+		tokens += r.inspect.N * r.inspect.Budget(&r.backend.Target)
+	}
+	r.held, err = r.g.windows.Reserve(r.key.Org.Name, r.quotas(), int64(tokens))
+	return err
+}
+
+func (r *request) quotas() quota.Limits {
+	def := r.g.settings.Load().org
+	o := r.key.Org
+	return quota.Limits{RequestsPerDay: o.RequestsPerDay.Or(def.RequestsPerDay), TokensPerDay: o.TokensPerDay.Or(def.TokensPerDay), TokensPerMonth: o.TokensPerMonth.Or(def.TokensPerMonth)}
+}
+
+// send gets the request to a replica, and the head of its answer back. It goes
+// on to another replica only while nothing can have been acted on: the
+// connection failed.
+func (r *request) send(body []byte) (*backends.Conn, *backends.Head, error) {
+	buf := bodies.Get().(*[]byte)
+	defer putBody(buf)
+	*buf = r.inspect.AppendBody((*buf)[:headRoom], body, &r.backend.Target)
+
+	var tried []*backends.Replica
+	for {
+		r.replica = r.backend.Pick(tried...)
+		if r.replica == nil {
+			f := refuse(openai.CodeNoHealthyBackend, "No backend of this model is healthy at the moment.")
+			f.retryAfter = time.Duration(r.backend.Health.Interval)
+			return nil, nil, f
+		}
+		r.mu.Lock()
+		r.rec.Replica = r.replica.URL
+		r.mu.Unlock()
+		up, head, err := r.attempt(*buf)
+		if err == nil {
+			return up, head, nil
+		}
+		if cause := r.ended(); cause != nil && cause != errFirstByte {
+			return nil, nil, cause
+		}
+		r.series.failed(err.why)
+		r.replica.Failed(err.why)
+		if err.why != backends.ConnectFailed {
+			return nil, nil, err
+		}
+		tried = append(tried, r.replica)
+		r.release()
+	}
+}
+
+// broken is a failure on the way to a replica or back.
+type broken struct {
+	why backends.Failure
+	error
+}
+
+func (b *broken) Unwrap() error { return b.error }
+
+// attempt asks one replica. A connection that was kept alive and turns out to
+// be closed, before a byte of an answer was read, was closed while it lay idle:
+// the request goes out once more on a new one.
+func (r *request) attempt(buf []byte) (*backends.Conn, *backends.Head, *broken) {
+	up := r.replica.Conn()
+	for {
+		if up == nil {
+			var err error
+			if up, err = r.dial(); err != nil {
+				return nil, nil, &broken{backends.ConnectFailed, err}
+			}
+		}
+		head, err := r.exchange(up, buf)
+		if err == nil {
+			return up, head, nil
+		}
+		stale := up.Reused && !up.Answered() && r.ended() == nil
+		up.Close()
+		up = nil
+		if !stale {
+			return nil, nil, &broken{r.why(err), err}
+		}
+	}
+}
+
+func (r *request) dial() (*backends.Conn, error) {
+	r.step(PhaseSending, 0)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	if err := r.during(closer(cancel)); err != nil {
+		return nil, err
+	}
+	defer r.during(nil)
+	return r.replica.Dial(ctx)
+}
+
+// closer is a function as an io.Closer.
+type closer func()
+
+func (c closer) Close() error { c(); return nil }
+
+// exchange sends the request on a connection and reads the head of the answer.
+func (r *request) exchange(up *backends.Conn, buf []byte) (*backends.Head, error) {
+	if err := r.during(up); err != nil {
+		return nil, err
+	}
+	r.step(PhasePrefill, time.Duration(r.backend.Timeouts.FirstByte))
+	if r.sent == 0 {
+		r.sent = now()
+	}
+	if err := up.Send(r.frame(buf)); err != nil {
+		return nil, err
+	}
+	return up.ReadHead()
+}
+
+// why says what an error on a connection tells about the replica.
+func (r *request) why(err error) backends.Failure {
+	switch cause := r.ended(); {
+	case cause == errFirstByte, cause == errNextByte:
+		return backends.TimedOut
+	case errors.Is(err, backends.ErrProtocol):
+		return backends.Protocol
+	}
+	return backends.Reset
+}
+
+// headRoom lies before a body that is to be sent, for the head.
+const headRoom = 1 << 10
+
+// frame puts the head right in front of the body, so that both go out in one
+// write.
+func (r *request) frame(buf []byte) []byte {
+	head := r.replica.AppendHead(buf[:0:headRoom], r.endpoint.upstream, r.rec.ID, r.inspect.Stream, len(buf)-headRoom)
+	if len(head) > headRoom { // a very long key
+		return append(head, buf[headRoom:]...)
+	}
+	start := headRoom - len(head)
+	copy(buf[start:], head)
+	return buf[start:]
+}
+
+// bodies are the buffers that requests to backends are built in.
+var bodies = sync.Pool{New: func() any { b := make([]byte, headRoom, 4<<10); return &b }}
+
+func putBody(b *[]byte) {
+	if cap(*b) <= 1<<20 {
+		bodies.Put(b)
+	}
+}
+
+// refuse answers with an error.
+func (r *request) refuse(ctx *fasthttp.RequestCtx, f *refusal) {
+	end := EndRefused
+	switch {
+	case f.Status == statusClientLeft:
+		end = EndClientLeft
+	case f.Code == openai.CodeInternal, r.ended() == errStopping && r.sent != 0:
+		end = EndInterrupted
+	case f.failed:
+		end = EndBackendFailed
+	}
+	r.settle(f.Status, f.Code, end)
+	f.write(&ctx.Response)
+	r.limitHeaders(&ctx.Response.Header)
+}
+
+// settle books what the request has used, exactly once and before the client
+// has the last byte of its answer.
+func (r *request) settle(status int, code string, end EndState) {
+	if r.settled {
+		return
+	}
+	r.settled = true
+	began := r.sent != 0 && (end == EndDone || end == EndClientLeft || end == EndInterrupted)
+	if !r.exact && (began || r.events > 0) {
+		r.usage = openai.Usage{Prompt: r.inspect.PromptTokens(), Completion: r.events}
+	}
+	r.usage.Total = r.usage.Prompt + r.usage.Completion
+	if r.sent == 0 || end == EndRefused || r.usage.Total == 0 {
+		r.held.Release()
+	} else {
+		r.held.Settle(int64(r.usage.Total))
+	}
+	r.due.Store(0)
+	r.limit.Store(0)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	rec := &r.rec
+	rec.Status, rec.Code, rec.End = status, code, end
+	rec.Prompt, rec.Output = r.usage.Prompt, r.usage.Completion
+	if first := r.first.Load(); first != 0 {
+		rec.First = time.Duration(first - r.begun)
+	}
+}
+
+// release gives the replica's place up.
+func (r *request) release() {
+	if r.replica != nil {
+		r.replica.Done()
+		r.replica = nil
+	}
+}
+
+// leave is the end of a request, whatever came of it.
+func (r *request) leave() {
+	if r.left {
+		return
+	}
+	r.left = true
+	r.settle(statusClientLeft, "", EndInterrupted) // only if nothing else did
+	r.release()
+	if r.conn != nil {
+		r.conn.request.Store(nil)
+	}
+	r.phase.Store(int32(PhaseEnded))
+	r.g.stats.inflight.Add(-1)
+	r.mu.Lock()
+	r.rec.Duration = time.Duration(now() - r.begun)
+	r.rec.Phase = PhaseEnded
+	r.mu.Unlock()
+	r.g.stats.ended(r)
+	r.g.access(&r.rec)
+}
+
+// limitHeaders tells the client how much of its quotas is left.
+func (r *request) limitHeaders(h *fasthttp.ResponseHeader) {
+	if r.key == nil {
+		return
+	}
+	requests, tokens := r.g.windows.Room(r.key.Org.Name, r.quotas())
+	var b [32]byte
+	for i, room := range [...]quota.Room{requests, tokens} {
+		if room.Limit > 0 {
+			h.SetCanonical(headerLimits[i][0], strconv.AppendInt(b[:0], room.Limit, 10))
+			h.SetCanonical(headerLimits[i][1], strconv.AppendInt(b[:0], room.Remaining, 10))
+			h.SetCanonical(headerLimits[i][2], append(b[:0], room.Reset.Truncate(time.Second).String()...))
+		}
+	}
+}
+
+var (
+	headerRequestID = []byte("X-Request-Id")
+	headerLimits    = [2][3][]byte{
+		{[]byte("X-Ratelimit-Limit-Requests"), []byte("X-Ratelimit-Remaining-Requests"), []byte("X-Ratelimit-Reset-Requests")},
+		{[]byte("X-Ratelimit-Limit-Tokens"), []byte("X-Ratelimit-Remaining-Tokens"), []byte("X-Ratelimit-Reset-Tokens")},
+	}
+)

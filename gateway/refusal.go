@@ -1,0 +1,101 @@
+package gateway
+
+import (
+	"errors"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"pilothouse/backends"
+	"pilothouse/backends/openai"
+	"pilothouse/gateway/quota"
+)
+
+// refusal is an answer that is an error: what a step returns that lets a
+// request go no further. write is the one place that turns it into bytes.
+type refusal struct {
+	*apiError
+	retryAfter time.Duration // 0: no header
+	noRetry    bool          // asking again before retryAfter is in vain
+	allow      string        // the methods, on 405
+	close      bool          // the connection ends with it
+	failed     bool          // a backend's fault, not the gateway's decision
+}
+
+// apiError names the embedded field, which as Error would hide its method.
+type apiError = openai.Error
+
+func refuse(code, message string) *refusal {
+	return &refusal{apiError: openai.Refuse(code, message)}
+}
+
+// refusalOf turns any error of the pipeline into what the client is told.
+func (r *request) refusalOf(err error) *refusal {
+	if cause := r.ended(); cause != nil {
+		err = cause // the error is only what ending it looked like from inside
+	}
+	var known *refusal
+	var said *openai.Error
+	var full *quota.Exceeded
+	switch {
+	case errors.As(err, &known):
+		return known
+	case errors.As(err, &said):
+		return &refusal{apiError: said}
+	case errors.As(err, &full):
+		until := full.ResetsAt.UTC().Format(time.RFC3339)
+		return &refusal{
+			apiError: openai.Refuse(openai.CodeQuotaExceeded, "The organisation's "+full.Window+" has no room for this request ("+
+				strconv.FormatInt(full.Asked, 10)+" asked, "+strconv.FormatInt(full.Used+full.Reserved, 10)+" of "+strconv.FormatInt(full.Limit, 10)+
+				" used or reserved). It begins anew at "+until+"."),
+			retryAfter: time.Until(full.ResetsAt), noRetry: true}
+	case errors.Is(err, errFirstByte):
+		return failure(openai.CodeBackendTimeout, "The model's backend sent no answer in time.")
+	case errors.Is(err, errNextByte):
+		return failure(openai.CodeBackendTimeout, "The model's backend stopped in the middle of its answer.")
+	case errors.Is(err, errTotal):
+		return failure(openai.CodeBackendTimeout, "The answer took longer than a request may take.")
+	case errors.Is(err, errStopping):
+		return &refusal{apiError: openai.Refuse(openai.CodeNoHealthyBackend, "The gateway is stopping."), retryAfter: time.Second, close: true}
+	case errors.Is(err, errClientLeft):
+		return &refusal{apiError: &openai.Error{Status: statusClientLeft, Type: "client_left", Code: "client_left"}, close: true}
+	case errors.Is(err, backends.ErrTruncated):
+		return failure(openai.CodeBackendError, "The model's backend broke off its answer.")
+	case errors.Is(err, openai.ErrEventTooLarge):
+		return failure(openai.CodeBackendError, "The model's backend sent an event that is too large.")
+	}
+	return failure(openai.CodeBackendError, "The connection to the model's backend broke.")
+}
+
+// statusClientLeft is what nginx logs when there is nobody to answer.
+const statusClientLeft = 499
+
+func failure(code, message string) *refusal {
+	return &refusal{apiError: openai.Refuse(code, message), failed: true}
+}
+
+// write makes the refusal the answer.
+func (f *refusal) write(resp *fasthttp.Response) {
+	h := &resp.Header
+	resp.ResetBody()
+	resp.SetStatusCode(f.Status)
+	h.SetContentType("application/json")
+	if f.Status == fasthttp.StatusUnauthorized {
+		h.SetCanonical([]byte("Www-Authenticate"), []byte("Bearer"))
+	}
+	if f.retryAfter > 0 {
+		h.SetCanonical([]byte("Retry-After"), strconv.AppendInt(nil, int64(math.Ceil(f.retryAfter.Seconds())), 10))
+	}
+	if f.noRetry {
+		h.SetCanonical([]byte("X-Should-Retry"), []byte("false"))
+	}
+	if f.allow != "" {
+		h.SetCanonical([]byte("Allow"), []byte(f.allow))
+	}
+	if f.close {
+		resp.SetConnectionClose()
+	}
+	resp.SetBodyRaw(append(f.AppendJSON(nil), '\n'))
+}

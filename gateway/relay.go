@@ -1,0 +1,154 @@
+package gateway
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"pilothouse/backends"
+	"pilothouse/backends/openai"
+)
+
+// relay passes the answer on: whole, or event by event.
+func (r *request) relay(ctx *fasthttp.RequestCtx, up *backends.Conn, head *backends.Head) (stream bool, err error) {
+	if head.Status >= 300 {
+		err = r.relayError(up, head)
+	} else {
+		r.replica.Answered()
+		if r.inspect.Stream && bytes.HasPrefix(head.ContentType, []byte("text/event-stream")) {
+			stream, err = true, r.relayStream(ctx, up, head)
+		} else {
+			err = r.relayUnary(ctx, up, head)
+		}
+	}
+	if err != nil {
+		up.Close()
+		return false, err
+	}
+	return stream, nil
+}
+
+// relayUnary reads the answer whole, so that one that was cut short can still
+// become an error.
+func (r *request) relayUnary(ctx *fasthttp.RequestCtx, up *backends.Conn, head *backends.Head) error {
+	r.began()
+	resp := &ctx.Response
+	resp.SetStatusCode(head.Status)
+	resp.Header.SetContentTypeBytes(head.ContentType)
+	limit := r.g.settings.Load().maxAnswer
+	for size := 0; ; {
+		p, err := up.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return r.brokeOff(err)
+		}
+		if size += len(p); size > limit {
+			return r.brokeOff(errAnswerTooLarge)
+		}
+		resp.AppendBody(p)
+		r.progress()
+	}
+	up.Release()
+	r.during(nil)
+	body := resp.Body()
+	r.usage, r.exact = openai.UsageOf(body)
+	r.output.Store(int64(r.usage.Completion))
+	r.series.tokens.Add(uint64(r.usage.Completion))
+	r.settle(head.Status, "", EndDone)
+	r.limitHeaders(&resp.Header)
+	return nil
+}
+
+var errAnswerTooLarge = errors.New("answer above max_answer")
+
+// maxErrorBody is as much as is read of a backend's error.
+const maxErrorBody = 64 << 10
+
+// relayError turns a backend's error into one of the gateway's shape. A 4xx
+// carries the backend's own message, for it is about the request; what a 5xx
+// says is about the backend and stays here.
+func (r *request) relayError(up *backends.Conn, head *backends.Head) error {
+	status := head.Status
+	var wait time.Duration
+	if d, err := time.ParseDuration(string(head.RetryAfter) + "s"); err == nil && d > 0 && d < 24*time.Hour {
+		wait = d
+	}
+	r.began()
+	var body []byte
+	for {
+		p, err := up.Next()
+		if err == io.EOF {
+			up.Release()
+			break
+		}
+		if err != nil {
+			return r.brokeOff(err)
+		}
+		if body = append(body, p...); len(body) > maxErrorBody {
+			up.Close()
+			break
+		}
+	}
+	r.during(nil)
+	switch {
+	case status == 401 || status == 403:
+		r.fail(backends.KeyRefused)
+		r.g.log.Error("a backend refuses the gateway's key", "backend", r.backend.Name, "replica", r.rec.Replica, "status", status)
+		return failure(openai.CodeBackendError, "The model's backend refused the gateway.")
+	case status >= 400 && status < 500:
+		r.replica.Answered()
+		e, ok := openai.ParseError(body)
+		if !ok {
+			e = openai.Error{Message: "The model's backend refused the request."}
+		}
+		e.Status = status
+		if e.Type == "" {
+			e.Type = "invalid_request_error"
+		}
+		if e.Code == "" {
+			e.Code = openai.CodeInvalidRequest
+		}
+		return &refusal{apiError: &e, retryAfter: wait}
+	}
+	r.fail(backends.ServerError)
+	f := failure(openai.CodeBackendError, fmt.Sprintf("The model's backend failed with status %d.", status))
+	if status >= 500 {
+		f.Status = status
+	}
+	f.retryAfter = wait
+	return f
+}
+
+// fail holds a failure against the replica.
+func (r *request) fail(why backends.Failure) {
+	r.series.failed(why)
+	r.replica.Failed(why)
+}
+
+// brokeOff holds an answer that broke off against the replica, unless the
+// request was ended by others than it.
+func (r *request) brokeOff(err error) error {
+	if cause := r.ended(); cause == nil || cause == errFirstByte || cause == errNextByte {
+		r.fail(r.why(err))
+	}
+	return err
+}
+
+// began notes the first byte of an answer.
+func (r *request) began() {
+	t := now()
+	r.first.Store(t)
+	r.series.first.observe(time.Duration(t-r.begun), 1)
+	r.step(PhaseDecode, time.Duration(r.backend.Timeouts.NextByte))
+}
+
+// progress notes that more of the answer came.
+func (r *request) progress() {
+	r.due.Store(now() + int64(r.backend.Timeouts.NextByte))
+}

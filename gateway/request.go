@@ -1,0 +1,162 @@
+package gateway
+
+import (
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"pilothouse/backends"
+	"pilothouse/backends/openai"
+	"pilothouse/gateway/keys"
+	"pilothouse/gateway/quota"
+)
+
+// Why a request was ended from outside: by its client, by the clock, or by the
+// gateway's own end.
+var (
+	errClientLeft = errors.New("the client closed its connection")
+	errFirstByte  = errors.New("no first byte in the configured time")
+	errNextByte   = errors.New("no next byte in the configured time")
+	errTotal      = errors.New("the whole request took longer than configured")
+	errStopping   = errors.New("the gateway is stopping")
+)
+
+// request is one request from its arrival to its settlement. Its own goroutine
+// works on it; end may be called by any, and the fields of the second block may
+// be read by any.
+type request struct {
+	g        *Gateway
+	conn     *conn
+	endpoint *endpoint
+	inspect  openai.Request
+	key      *keys.Key
+	backend  *backends.Backend
+	replica  *backends.Replica // it has a place there; nil: none
+	series   *backendSeries
+	held     quota.Reservation
+	begun    int64 // clock time of the arrival
+	sent     int64 // clock time at which the request was with a backend; 0: never
+	usage    openai.Usage
+	exact    bool // usage is the backend's own count
+	events   int  // of a stream, that carried output
+	settled  bool
+	left     bool
+
+	phase  atomic.Int32
+	due    atomic.Int64 // clock time at which it has taken too long; 0: never
+	limit  atomic.Int64 // clock time at which all of it must be over; 0: never
+	output atomic.Int64 // tokens so far
+	first  atomic.Int64 // clock time of the first byte of the answer; 0: none yet
+
+	mu     sync.Mutex
+	rec    record
+	cause  error     // why it was ended; nil: it was not
+	aborts io.Closer // what end closes: the step under way
+}
+
+// record is a Record before its address was written out.
+type record struct {
+	Record
+	client netip.Addr
+}
+
+// end makes the request stop: what it waits for is closed, and the step that
+// waits finds the cause. The first cause stays.
+func (r *request) end(cause error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.cause == nil {
+		r.cause = cause
+		if r.aborts != nil {
+			r.aborts.Close()
+		}
+	}
+}
+
+// ended is why the request was ended; nil while it may go on.
+func (r *request) ended() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.cause
+}
+
+// during has end close c from now on, nil for nothing. A request that was
+// ended already has c closed at once, and the cause is returned.
+func (r *request) during(c io.Closer) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.aborts = c
+	if r.cause != nil && c != nil {
+		c.Close()
+	}
+	return r.cause
+}
+
+// step enters a phase, which the clock may end after the given time.
+func (r *request) step(p Phase, limit time.Duration) {
+	r.phase.Store(int32(p))
+	due := int64(0)
+	if limit > 0 {
+		due = now() + int64(limit)
+	}
+	r.due.Store(due)
+}
+
+// overdue ends the request if it has taken too long.
+func (r *request) overdue(now int64) {
+	if limit := r.limit.Load(); limit != 0 && now > limit {
+		r.end(errTotal)
+	}
+	if due := r.due.Load(); due != 0 && now > due {
+		if Phase(r.phase.Load()) == PhaseDecode {
+			r.end(errNextByte)
+		} else {
+			r.end(errFirstByte)
+		}
+	}
+}
+
+// snapshot is the request as it stands, for screens.
+func (r *request) snapshot(now int64) Record {
+	r.mu.Lock()
+	rec := r.rec
+	r.mu.Unlock()
+	rec.Phase = Phase(r.phase.Load())
+	rec.Output = int(r.output.Load())
+	rec.Duration = time.Duration(now - r.begun)
+	if first := r.first.Load(); first != 0 {
+		rec.First = time.Duration(first - r.begun)
+	}
+	return rec.written()
+}
+
+func (r record) written() Record {
+	r.Client = r.client.String()
+	return r.Record
+}
+
+// requestID takes the client's own id where it is a valid one: up to 128
+// letters, digits and "-_.:". Otherwise it makes one.
+func requestID(sent []byte) string {
+	if len(sent) > 0 && len(sent) <= 128 {
+		ok := true
+		for _, c := range sent {
+			ok = ok && (c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '.' || c == ':')
+		}
+		if ok {
+			return string(sent)
+		}
+	}
+	id := make([]byte, 0, 20)
+	for v := rand.Uint64(); len(id) < 12; v >>= 5 {
+		id = append(id, "0123456789abcdefghijklmnopqrstuv"[v&31])
+	}
+	for v := rand.Uint64(); len(id) < 20; v >>= 5 {
+		id = append(id, "0123456789abcdefghijklmnopqrstuv"[v&31])
+	}
+	return string(id)
+}

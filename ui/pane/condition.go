@@ -1,0 +1,79 @@
+package pane
+
+import (
+	"fmt"
+	"time"
+
+	"pilothouse/backends"
+	"pilothouse/ui/widget"
+)
+
+// Grade is what a replica's state means to the one who looks.
+func Grade(s backends.State) widget.Style {
+	switch s {
+	case backends.Healthy:
+		return widget.Good
+	case backends.Degraded, backends.Trial, backends.Draining:
+		return widget.Warn
+	case backends.Down:
+		return widget.Bad
+	}
+	return widget.Unknown
+}
+
+// stateMark is the shape of a state.
+func stateMark(t *widget.Theme, s backends.State) string {
+	switch s {
+	case backends.Trial:
+		return t.Trial
+	case backends.Draining:
+		return t.Drain
+	}
+	return t.Mark(Grade(s))
+}
+
+// Condition sums a backend's replicas up: how grave, in a word, and since
+// when where one replica decides it. A backend with several says how many of
+// them may be sent work when not all are well.
+func Condition(b *backends.BackendStatus) (widget.Style, string, time.Time) {
+	n := len(b.Replicas)
+	if n == 0 {
+		return widget.Bad, "none", time.Time{}
+	}
+	if n == 1 {
+		r := &b.Replicas[0]
+		return Grade(r.State), r.State.String(), r.Since
+	}
+	healthy, unknown, draining := 0, 0, 0
+	var newest time.Time
+	for i := range b.Replicas {
+		r := &b.Replicas[i]
+		switch r.State {
+		case backends.Healthy:
+			healthy++
+		case backends.Unknown:
+			unknown++
+		case backends.Draining:
+			draining++
+		}
+		if r.Since.After(newest) {
+			newest = r.Since
+		}
+	}
+	up := b.Available()
+	switch {
+	case healthy == n:
+		return widget.Good, "healthy", newest
+	case unknown == n:
+		return widget.Unknown, "unknown", newest
+	case draining == n:
+		return widget.Warn, "draining", newest
+	case up == 0:
+		return widget.Bad, "down", newest
+	case up < n:
+		return widget.Warn, fmt.Sprintf("%d/%d up", up, n), newest
+	case unknown > 0 && healthy+unknown == n:
+		return widget.Unknown, fmt.Sprintf("%d/%d known", healthy, n), newest
+	}
+	return widget.Warn, "degraded", newest
+}

@@ -1,0 +1,26 @@
+package pane
+
+import "charm.land/bubbles/v2/key"
+
+// Scrolling are the keys that move in a list.
+type Scrolling struct {
+	Up, Down, PageUp, PageDown, Top, Bottom, Left, Right, Follow key.Binding
+}
+
+// NewScrolling gives the usual keys.
+func NewScrolling() Scrolling {
+	bind := func(help, desc string, keys ...string) key.Binding {
+		return key.NewBinding(key.WithKeys(keys...), key.WithHelp(help, desc))
+	}
+	return Scrolling{
+		Up:       bind("up/k", "up", "up", "k"),
+		Down:     bind("down/j", "down", "down", "j"),
+		PageUp:   bind("pgup", "page up", "pgup", "ctrl+b"),
+		PageDown: bind("pgdn", "page down", "pgdown", "ctrl+f"),
+		Top:      bind("g", "first", "g", "home"),
+		Bottom:   bind("G", "last", "G", "end"),
+		Left:     bind("left/h", "columns to the left", "left", "h"),
+		Right:    bind("right/l", "columns to the right", "right", "l"),
+		Follow:   bind("esc", "follow the newest", "esc"),
+	}
+}

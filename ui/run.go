@@ -1,0 +1,118 @@
+package ui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/colorprofile"
+
+	"pilothouse/backends"
+	"pilothouse/gateway"
+	"pilothouse/gpu"
+	"pilothouse/ui/widget"
+)
+
+// Gateway is what the dashboard reads of the gateway. Snapshot never blocks;
+// nil means that nothing has been published yet.
+type Gateway interface{ Snapshot() *gateway.Snapshot }
+
+// Pool is what it reads of the backends, likewise.
+type Pool interface{ Snapshot() *backends.Snapshot }
+
+// GPUs is what it reads of the GPUs, likewise.
+type GPUs interface{ Snapshot() *gpu.Snapshot }
+
+// Options are what a dashboard is made of. Gateway and Pool are required.
+type Options struct {
+	Gateway Gateway
+	Pool    Pool
+	GPUs    GPUs // nil: there are none to show
+
+	Demo     bool   // marked on every screen
+	DemoKey  string // the demo's own gateway key, shown with a command to try
+	Version  string
+	Operator string // who looks; "": not shown
+
+	Palette widget.Palette       // "": Auto
+	ASCII   bool                 // draw without Unicode
+	Profile colorprofile.Profile // Unknown: what Environ says of the terminal
+
+	Input   io.Reader // nil: standard input
+	Output  io.Writer // nil: standard output
+	Environ []string  // of the terminal's side; nil: the process's
+
+	Now func() time.Time // nil: time.Now
+}
+
+// fps bounds how often the terminal is written to. Ten times a second is as
+// fast as a reader follows, and idles at a sixth of the library's own rate.
+const fps = 10
+
+// Run draws the dashboard until its user quits or ctx ends, both of which
+// return nil, or the terminal fails. It has the terminal to itself meanwhile
+// and leaves it as it was. Signals are the caller's: Run installs no handlers.
+func Run(ctx context.Context, o Options) error {
+	o = o.withDefaults()
+	opts := []tea.ProgramOption{
+		tea.WithContext(ctx),
+		tea.WithFPS(fps),
+		tea.WithoutSignalHandler(),
+		tea.WithColorProfile(o.Profile),
+		// Suspending would stop the whole process, and with it the gateway.
+		tea.WithFilter(func(_ tea.Model, msg tea.Msg) tea.Msg {
+			if _, ok := msg.(tea.SuspendMsg); ok {
+				return nil
+			}
+			return msg
+		}),
+	}
+	if o.Environ != nil {
+		opts = append(opts, tea.WithEnvironment(o.Environ))
+	}
+	if o.Input != nil {
+		opts = append(opts, tea.WithInput(o.Input))
+	}
+	if o.Output != nil {
+		opts = append(opts, tea.WithOutput(o.Output))
+	}
+	_, err := tea.NewProgram(New(o), opts...).Run()
+	if err == nil || ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return nil
+	}
+	return fmt.Errorf("run the dashboard: %w", err)
+}
+
+// withDefaults fills in what was left open.
+func (o Options) withDefaults() Options {
+	if o.Palette == "" {
+		o.Palette = widget.Auto
+	}
+	env := o.Environ
+	if env == nil {
+		env = os.Environ()
+	}
+	if o.Profile == colorprofile.Unknown {
+		o.Profile = colorprofile.Env(env)
+	}
+	// NO_COLOR counts whatever its value (no-color.org); colorprofile wants it
+	// to be a true one.
+	if noColor(env) && o.Profile > colorprofile.ASCII {
+		o.Profile = colorprofile.ASCII
+	}
+	return o
+}
+
+func noColor(env []string) bool {
+	for _, e := range env {
+		if v, ok := strings.CutPrefix(e, "NO_COLOR="); ok && v != "" {
+			return true
+		}
+	}
+	return false
+}

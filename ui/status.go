@@ -1,0 +1,181 @@
+package ui
+
+import (
+	"fmt"
+	"strings"
+
+	"charm.land/bubbles/v2/key"
+
+	"pilothouse/ui/pane"
+	"pilothouse/ui/widget"
+)
+
+// segment is one fact of the status row.
+type segment struct {
+	worth int // where room is short the lowest goes first
+	right bool
+	text  []run
+}
+
+// run is text in one style.
+type run struct {
+	style widget.Style
+	text  string
+}
+
+// statusRow draws row 1.
+func statusRow(t *widget.Theme, w int, o Options, d pane.Data, fs []finding, paused bool) string {
+	return segments(t, w, statusSegments(t, o, d, fs, paused))
+}
+
+func statusSegments(t *widget.Theme, o Options, d pane.Data, fs []finding, paused bool) []segment {
+	word, grade := verdict(d, fs)
+	mark := t.Mark(grade)
+	if word == verdicts[rankDraining] {
+		mark = t.Drain
+	}
+	seg := []segment{
+		{worth: 30, text: []run{{widget.Bold, "pilothouse"}}},
+		{worth: 100, text: []run{{grade | widget.Bold, mark + " " + word}}},
+	}
+	if o.Demo {
+		seg = append(seg[:1], segment{worth: 95, text: []run{{widget.Inverse, " DEMO "}}}, seg[1])
+	}
+	if paused {
+		seg = append(seg, segment{worth: 99, text: []run{{widget.Warn | widget.Inverse, " PAUSED "}}})
+	}
+	seg = append(seg, rateSegments(t, d)...)
+	seg = append(seg, segment{worth: 50, right: true, text: []run{{widget.Plain, d.Now.UTC().Format("15:04:05Z")}}})
+	if o.Operator != "" {
+		seg = append(seg, segment{worth: 20, right: true, text: []run{{widget.Plain, o.Operator}}})
+	}
+	if o.Version != "" {
+		seg = append(seg, segment{worth: 10, right: true, text: []run{{widget.Muted, o.Version}}})
+	}
+	return seg
+}
+
+// rateSegments are the gateway's figures, of fixed width so that nothing jumps.
+func rateSegments(t *widget.Theme, d pane.Data) []segment {
+	requests, tokens, first, running, errors := "", "", "", "", ""
+	style := widget.Plain
+	if g := d.Gateway; g != nil {
+		requests, tokens = widget.Figure(g.Now.Requests), widget.Figure(g.Now.Tokens)
+		first, running = widget.Duration(g.Now.FirstP95), fmt.Sprint(g.InFlight)
+		if g.Now.Requests > 0 {
+			share := min(100, 100*g.Now.Errors/g.Now.Requests)
+			errors = fmt.Sprintf("%.1f%%", share)
+			if share > 0 {
+				style = widget.Bad
+			}
+		}
+	}
+	fact := func(worth int, label string, width int, value string, st widget.Style, unit string) segment {
+		if value == "" {
+			value, st = t.None, widget.Muted
+		}
+		value = strings.Repeat(" ", max(0, width-t.Width(value))) + value
+		s := segment{worth: worth, text: []run{{st, value}}}
+		if label != "" {
+			s.text = append([]run{{widget.Muted, label + " "}}, s.text...)
+		}
+		if unit != "" {
+			s.text = append(s.text, run{widget.Muted, " " + unit})
+		}
+		return s
+	}
+	return []segment{
+		fact(80, "", 4, requests, widget.Plain, "req/s"),
+		fact(70, "", 4, tokens, widget.Plain, "tok/s"),
+		fact(60, "ttft p95", 6, first, widget.Plain, ""),
+		fact(75, "", 3, running, widget.Plain, "in flight"),
+		fact(78, "err", 5, errors, style, ""),
+	}
+}
+
+// segments draws as many facts as fit in one row, the right ones at its end.
+func segments(t *widget.Theme, w int, seg []segment) string {
+	const gap = 2
+	width := func(s segment) int {
+		n := gap
+		for _, r := range s.text {
+			n += t.Width(r.text)
+		}
+		return n
+	}
+	used := 0
+	for _, s := range seg {
+		used += width(s)
+	}
+	for used > w && len(seg) > 1 {
+		least := 0
+		for i, s := range seg {
+			if s.worth < seg[least].worth {
+				least = i
+			}
+		}
+		used -= width(seg[least])
+		seg = append(seg[:least:least], seg[least+1:]...)
+	}
+	c := widget.NewCanvas(t, w, 1)
+	x, end := 1, w-1
+	for _, s := range seg {
+		if s.right {
+			end -= width(s)
+		}
+	}
+	end += gap
+	for _, s := range seg {
+		at := &x
+		if s.right {
+			at = &end
+		}
+		for _, r := range s.text {
+			*at += c.Text(*at, 0, w-*at, r.style, r.text)
+		}
+		*at += gap
+	}
+	return c.String()
+}
+
+// attentionRow draws row 2: the most urgent finding, or in the demo what to
+// try. It is "" when there is neither.
+func attentionRow(t *widget.Theme, w int, o Options, d pane.Data, fs []finding) string {
+	if len(fs) == 0 {
+		if !o.Demo {
+			return ""
+		}
+		return segments(t, w, trySegments(t, w, o, d))
+	}
+	c := widget.NewCanvas(t, w, 1)
+	end := w - 1
+	if n := len(fs) - 1; n > 0 {
+		// How many more there are, and the key that lists them.
+		more := fmt.Sprintf("+%d", n)
+		at := end - t.Width(more) - 2
+		c.Text(at, 0, w-at, widget.Plain, more)
+		c.Text(end-1, 0, 1, widget.Bold, findingsKey)
+		end = at - 1
+	}
+	x := 1 + c.Text(1, 0, w-1, fs[0].grade, t.Mark(fs[0].grade)+" ")
+	c.Text(x, 0, end-x, fs[0].grade, fs[0].text)
+	return c.String()
+}
+
+// keysRow draws the last row.
+func keysRow(t *widget.Theme, w int, keys []key.Binding) string {
+	c := widget.NewCanvas(t, w, 1)
+	x := 1
+	for _, k := range keys {
+		if !k.Enabled() {
+			continue
+		}
+		h := k.Help()
+		if x+t.Width(h.Key)+1+t.Width(h.Desc) > w {
+			break
+		}
+		x += c.Text(x, 0, w-x, widget.Bold, h.Key) + 1
+		x += c.Text(x, 0, w-x, widget.Muted, h.Desc) + 2
+	}
+	return c.String()
+}

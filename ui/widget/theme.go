@@ -1,0 +1,182 @@
+package widget
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/charmbracelet/colorprofile"
+)
+
+// Style is how a cell looks: one meaning, and attributes or-ed to it.
+type Style uint8
+
+// The meanings. Plain is the terminal's own foreground.
+const (
+	Plain   Style = iota
+	Muted         // labels, units, borders, and what is stale
+	Good          // as it should be
+	Warn          // wants a look
+	Bad           // somebody is hurt
+	Unknown       // not known, or not known yet
+	Focused       // has the keys
+	styles
+)
+
+// The attributes.
+const (
+	Bold     Style = 1 << 5
+	Selected Style = 1 << 6 // the row that keys act on
+	Inverse  Style = 1 << 7 // a badge
+)
+
+const meaning = 1<<5 - 1
+
+// Palette names a set of colours.
+type Palette string
+
+// The palettes. Auto follows the terminal's background; ColourBlind does too,
+// with blue for good.
+const (
+	Auto        Palette = "auto"
+	Dark        Palette = "dark"
+	Light       Palette = "light"
+	ColourBlind Palette = "colour-blind"
+)
+
+// ParsePalette reads the name of a palette; "" is Auto.
+func ParsePalette(name string) (Palette, error) {
+	switch p := Palette(name); p {
+	case "":
+		return Auto, nil
+	case Auto, Dark, Light, ColourBlind:
+		return p, nil
+	}
+	return "", fmt.Errorf("parse theme %q: want %s, %s, %s or %s", name, Auto, Dark, Light, ColourBlind)
+}
+
+// Look is what a theme is made from.
+type Look struct {
+	Palette Palette
+	Profile colorprofile.Profile // Unknown and below ANSI: no colour
+	OnLight bool                 // the terminal's background is light; for Auto and ColourBlind
+	ASCII   bool                 // no Unicode
+}
+
+// Theme turns styles into escape sequences and meanings into glyphs.
+type Theme struct {
+	Glyphs
+	ascii bool
+	seq   [256]string // by Style; each sets everything anew
+}
+
+// NewTheme makes the theme of a look.
+func NewTheme(l Look) *Theme {
+	t := &Theme{Glyphs: unicodeGlyphs, ascii: l.ASCII}
+	if l.ASCII {
+		t.Glyphs = asciiGlyphs
+	}
+	p := l.pick()
+	for s := range t.seq {
+		t.seq[s] = "\x1b[" + p.sgr(Style(s), l.Profile) + "m"
+	}
+	return t
+}
+
+// ASCII tells whether only ASCII may be drawn.
+func (t *Theme) ASCII() bool { return t.ascii }
+
+// palette has a colour for each meaning and the background of a selected row:
+// as RRGGBB, and as SGR numbers for terminals of 16 colours.
+type palette struct {
+	rgb    [styles]uint32
+	ansi   [styles]string
+	picked uint32
+}
+
+// The colours of each palette have a contrast of at least 4.5 to 1 (WCAG 2.2,
+// 1.4.3) against black or white, and are all entries of the 256-colour table,
+// so that they look the same where there are no more than those. The
+// colour-blind ones keep to blue, yellow and orange, after Okabe and Ito.
+const (
+	green16, yellow16, red16, magenta16, cyan16, blue16 = "32", "33", "31", "35", "36", "34"
+	brightGreen16, brightYellow16, brightRed16          = "92", "93", "91"
+	brightMagenta16, brightCyan16, brightBlue16, grey16 = "95", "96", "94", "90"
+)
+
+func (l Look) pick() palette {
+	light := l.OnLight
+	switch l.Palette {
+	case Dark:
+		light = false
+	case Light:
+		light = true
+	}
+	blind := l.Palette == ColourBlind
+	switch {
+	case blind && light:
+		return palette{
+			rgb:    [styles]uint32{Muted: 0x626262, Good: 0x005faf, Warn: 0x5f5f00, Bad: 0xaf5f00, Unknown: 0x585858, Focused: 0x87005f},
+			ansi:   [styles]string{Muted: grey16, Good: blue16, Warn: yellow16, Bad: red16, Unknown: grey16, Focused: magenta16},
+			picked: 0xe4e4e4,
+		}
+	case blind:
+		return palette{
+			rgb:    [styles]uint32{Muted: 0x949494, Good: 0x5fafff, Warn: 0xffd75f, Bad: 0xff8700, Unknown: 0xb2b2b2, Focused: 0xd787af},
+			ansi:   [styles]string{Muted: grey16, Good: brightBlue16, Warn: brightYellow16, Bad: brightRed16, Unknown: grey16, Focused: brightMagenta16},
+			picked: 0x303030,
+		}
+	case light:
+		return palette{
+			rgb:    [styles]uint32{Muted: 0x626262, Good: 0x008700, Warn: 0x875f00, Bad: 0xaf0000, Unknown: 0x8700af, Focused: 0x005faf},
+			ansi:   [styles]string{Muted: grey16, Good: green16, Warn: yellow16, Bad: red16, Unknown: magenta16, Focused: blue16},
+			picked: 0xe4e4e4,
+		}
+	default:
+		return palette{
+			rgb:    [styles]uint32{Muted: 0x949494, Good: 0x87d75f, Warn: 0xffaf5f, Bad: 0xff5f5f, Unknown: 0xaf87d7, Focused: 0x5fafff},
+			ansi:   [styles]string{Muted: grey16, Good: brightGreen16, Warn: brightYellow16, Bad: brightRed16, Unknown: brightMagenta16, Focused: brightCyan16},
+			picked: 0x303030,
+		}
+	}
+}
+
+// sgr is the parameter string of one style: a reset first, so that sequences
+// never depend on what came before.
+func (p *palette) sgr(s Style, prof colorprofile.Profile) string {
+	m := s & meaning
+	colour := prof >= colorprofile.ANSI
+	var b strings.Builder
+	b.WriteByte('0')
+	// Without colour weight carries the rest: bold for what wants eyes, faint
+	// for what doesn't, reverse for what the keys act on.
+	if s&Bold != 0 || m == Bad || (!colour && (m == Warn || m == Focused)) {
+		b.WriteString(";1")
+	}
+	if !colour && m == Muted && s&Selected == 0 {
+		b.WriteString(";2")
+	}
+	if s&Inverse != 0 || (s&Selected != 0 && prof <= colorprofile.ANSI) {
+		b.WriteString(";7")
+	}
+	if !colour || m >= styles {
+		return b.String()
+	}
+	if prof == colorprofile.ANSI {
+		if p.ansi[m] != "" && s&Selected == 0 {
+			b.WriteString(";" + p.ansi[m])
+		}
+		return b.String()
+	}
+	if m != Plain {
+		b.WriteString(";38;2;" + rgb(p.rgb[m]))
+	}
+	if s&Selected != 0 && s&Inverse == 0 {
+		b.WriteString(";48;2;" + rgb(p.picked))
+	}
+	return b.String()
+}
+
+func rgb(c uint32) string {
+	return strconv.Itoa(int(c>>16)) + ";" + strconv.Itoa(int(c>>8&0xff)) + ";" + strconv.Itoa(int(c&0xff))
+}
