@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 
 	"pilothouse/backends"
 	"pilothouse/gateway"
+	"pilothouse/gateway/keys"
 )
 
 // reference is the annotated configuration of the reference deployment, which
@@ -97,6 +99,70 @@ func loadConfig(path string) (*config, error) {
 		}
 	}
 	return c, errors.Join(errs...)
+}
+
+// check reports what is wrong with the configuration and the files it names.
+func (g *globals) check(out io.Writer) error {
+	c, err := loadConfig(g.config)
+	if err != nil {
+		return err
+	}
+	store, err := keys.Open(c.Server.KeysFile, keys.Options{})
+	if err != nil {
+		return err
+	}
+	orgs, n := store.Orgs(), 0
+	for _, o := range orgs {
+		n += len(o.Keys)
+	}
+	replicas := 0
+	for _, b := range c.Backends {
+		replicas += len(b.URLs)
+	}
+	_, err = fmt.Fprintf(out, "%s: ok: %d backends with %d replicas\n%s: ok: %d organisations with %d keys\n",
+		g.config, len(c.Backends), replicas, c.Server.KeysFile, len(orgs), n)
+	return err
+}
+
+// init writes the reference configuration.
+func (g *globals) init(hint io.Writer) error {
+	f, err := os.OpenFile(g.config, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if errors.Is(err, os.ErrExist) {
+		return &settingError{file: g.config, got: "a file that is there already", remedy: "remove it first, or name another with --config"}
+	} else if err != nil {
+		return err
+	}
+	_, err = f.Write(reference)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	fmt.Fprintf(hint, "wrote %s; set the addresses of your backends in it, then make a key: pilothouse key new --org NAME --name NAME\n", g.config)
+	return nil
+}
+
+// keysFile finds the keys file; without a configuration it is the one beside it.
+func (g *globals) keysFile() (string, error) {
+	text, err := os.ReadFile(g.config)
+	if errors.Is(err, fs.ErrNotExist) {
+		text = nil
+	} else if err != nil {
+		return "", err
+	}
+	var c struct {
+		Server struct {
+			KeysFile string `toml:"keys_file"`
+		} `toml:"server"`
+	}
+	if err := toml.Unmarshal(text, &c); err != nil {
+		return "", decodeErrors(g.config, err)
+	}
+	if c.Server.KeysFile == "" {
+		c.Server.KeysFile = "keys.toml"
+	}
+	if !filepath.IsAbs(c.Server.KeysFile) {
+		c.Server.KeysFile = filepath.Join(filepath.Dir(g.config), c.Server.KeysFile)
+	}
+	return c.Server.KeysFile, nil
 }
 
 // parseConfig reads the text alone.
