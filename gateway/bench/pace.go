@@ -44,26 +44,40 @@ func (l *load) paced(ctx context.Context) *tally {
 		readers.Go(func() { l.read(a, epoch, free) })
 		free <- a
 	}
-	sent := l.pace(ctx, epoch, free, &sum)
-	late := time.After(2 * time.Second) // for the answers still under way
-	for range lanes {
-		select {
-		case <-free:
-		case <-late:
-		}
-	}
+	lost := make(chan struct{}) // closed when every connection is
+	go func() {
+		readers.Wait()
+		close(lost)
+	}()
+	sent := l.pace(ctx, epoch, free, lost, &sum)
+	awaitAll(free, len(lanes), lost)
 	for _, a := range lanes {
 		a.hangUp()
 	}
-	readers.Wait()
+	<-lost
 	for _, a := range lanes {
 		sum.merge(&a.tally)
 	}
-	if lost := sent - sum.answers - sum.bad; lost > 0 {
+	if missing := sent - sum.answers - sum.bad; missing > 0 {
 		sum.fail(errors.New("no answer came"))
-		sum.bad += lost - 1
+		sum.bad += missing - 1
 	}
 	return &sum
+}
+
+// awaitAll gives the answers still under way two seconds.
+func awaitAll(free <-chan *lane, n int, lost <-chan struct{}) {
+	late := time.NewTimer(2 * time.Second)
+	defer late.Stop()
+	for range n {
+		select {
+		case <-free:
+		case <-lost:
+			return
+		case <-late.C:
+			return
+		}
+	}
 }
 
 // read takes a lane's answers until its connection ends.
@@ -87,7 +101,7 @@ func (l *load) read(a *lane, epoch time.Time, free chan<- *lane) {
 
 // pace writes the requests when they are due, from a thread of its own with a
 // fine timer, and tells how many left.
-func (l *load) pace(ctx context.Context, epoch time.Time, free <-chan *lane, sum *tally) (sent int64) {
+func (l *load) pace(ctx context.Context, epoch time.Time, free <-chan *lane, lost <-chan struct{}, sum *tally) (sent int64) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	setTimerSlack(1)
@@ -106,6 +120,8 @@ func (l *load) pace(ctx context.Context, epoch time.Time, free <-chan *lane, sum
 		var a *lane
 		select {
 		case a = <-free:
+		case <-lost:
+			return sent
 		case <-time.After(5 * time.Second):
 			sum.fail(errors.New("no connection came free for 5 s"))
 			return sent
