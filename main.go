@@ -174,8 +174,8 @@ type platform struct {
 }
 
 // build makes everything, in the order in which one needs the other.
-func (g *globals) build(openLog func(stateDir string) (io.WriteCloser, error)) (p *platform, err error) {
-	p = &platform{}
+func (g *globals) build(openLog func(stateDir string) (io.WriteCloser, error)) (_ *platform, err error) {
+	p := &platform{}
 	defer func() {
 		if err != nil {
 			p.close()
@@ -357,6 +357,9 @@ func (p *platform) demo() (*config, error) {
 		if *l, err = freeAddress(*l); err != nil {
 			return nil, err
 		}
+	}
+	if p.screen.DemoKey, _, err = keys.New(c.Server.KeysFile, keys.Entry{Org: "visitor", Name: "demo"}); err != nil {
+		return nil, err
 	}
 	for i := range c.Backends {
 		b := &c.Backends[i]

@@ -2,6 +2,7 @@ package openai
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -64,6 +65,77 @@ func BenchmarkAppendBody(b *testing.B) {
 			b.SetBytes(int64(len(c.body)))
 			for b.Loop() {
 				dst = r.AppendBody(dst[:0], c.body, &target)
+			}
+		})
+	}
+}
+
+func BenchmarkStream(b *testing.B) {
+	for _, c := range []struct {
+		name, event string
+		include     bool
+	}{
+		{"plain", chunkEvent, false},
+		{"strip", usedEvent, false},
+		{"keep", usedEvent, true},
+		{"crlf", strings.ReplaceAll(usedEvent, "\n", "\r\n"), false},
+	} {
+		for _, together := range []int{1, 16} {
+			b.Run(fmt.Sprintf("%s-%d", c.name, together), func(b *testing.B) {
+				s := Stream{Buffers: new(Buffers)}
+				s.Reset(c.include, c.include)
+				p := []byte(strings.Repeat(c.event, together))
+				b.ReportAllocs()
+				b.SetBytes(int64(len(c.event)))
+				for n := 0; n < b.N; n += together { // b.N events
+					if err := s.Write(p); err != nil {
+						b.Fatal(err)
+					}
+					if s.Chunk() == nil {
+						b.Fatal("no chunk")
+					}
+					s.Idle()
+				}
+			})
+		}
+	}
+}
+
+func BenchmarkStreamPieces(b *testing.B) {
+	event := []byte(`data: {"choices":[{"delta":{"content":"` + strings.Repeat(prose, 1<<20/len(prose)) + `"}}]}` + "\n\n")
+	s := Stream{Buffers: new(Buffers)}
+	s.Reset(false, false)
+	b.ReportAllocs()
+	b.SetBytes(int64(len(event)))
+	for b.Loop() {
+		for p := range slices.Chunk(event, 16<<10) {
+			if err := s.Write(p); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if s.Chunk() == nil {
+			b.Fatal("no chunk")
+		}
+		s.Idle()
+	}
+}
+
+func BenchmarkUsageOf(b *testing.B) {
+	const frame = `{"id":"chatcmpl-8f14","object":"chat.completion","created":1764000000,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"%s"},"finish_reason":"stop"}],"usage":{"prompt_tokens":31,"total_tokens":41,"completion_tokens":10,"prompt_tokens_details":null}}`
+	vector := `{"object":"list","data":[{"embedding":[` + strings.Repeat("-0.0123456789,", 1024) + `0]}],"usage":{"prompt_tokens":3,"total_tokens":3}}`
+	for _, c := range []struct{ name, body string }{
+		{"1KB", fmt.Sprintf(frame, strings.Repeat(prose, 5))},
+		{"32KB", fmt.Sprintf(frame, strings.Repeat(prose, 220))},
+		{"14KB-vector", vector},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			body := []byte(c.body)
+			b.ReportAllocs()
+			b.SetBytes(int64(len(body)))
+			for b.Loop() {
+				if _, ok := UsageOf(body); !ok {
+					b.Fatal("no usage")
+				}
 			}
 		})
 	}

@@ -16,24 +16,33 @@ func (s *Stream) event(e []byte, lines int) {
 	for e[to-1] == '\n' || e[to-1] == '\r' {
 		to--
 	}
-	var n note
+	n := note{keep: s.keep}
 	s.data(e[len(field):to], &n)
 	s.put(e, len(field), &n)
 }
 
-// data reads an event's data.
+// data reads an event's data and takes over what n then says of it.
 func (s *Stream) data(data []byte, n *note) {
-	switch {
-	case s.read(data, n):
+	if n.read(data) {
+		if n.hasUsage {
+			s.usage.raise(n.usage)
+			s.hasUsage = true
+		}
+		if n.choices {
+			s.Events++
+		}
+		s.Failed = s.Failed || n.failed
 		return
-	case string(bytes.TrimSpace(data)) == done:
+	}
+	*n = note{}
+	if data = bytes.TrimSpace(data); string(data) == done {
 		s.Done, n.drop = true, true
-	case len(bytes.TrimSpace(data)) > 0:
+	} else if len(data) > 0 {
 		s.Malformed++
 	}
 }
 
-// put adds an event without what n says. at is where in e the data begins.
+// put adds an event, or what n leaves of it. at is where in e the data begins.
 func (s *Stream) put(e []byte, at int, n *note) {
 	switch {
 	case n.drop:
@@ -53,26 +62,26 @@ func (s *Stream) put(e []byte, at int, n *note) {
 	s.end = len(s.buf)
 }
 
-// note is what is to be done to an event.
+// note is what an event's data says, and what the client is not to get of it.
 type note struct {
-	drop bool   // leave it out whole
+	keep keep // the usage that it is to get
+
+	usage    Usage
+	hasUsage bool
+	choices  bool // it has some
+	bare     bool // it has an array of none
+	failed   bool // it is an error
+
+	drop bool   // leave the event out whole
 	cut  span   // leave this out of its data; nothing where end is 0
 	more []span // and these, in order: second usages, which no engine sends
 }
 
 type span struct{ start, end int }
 
-func (n *note) leaveOut(start, end int) {
-	if n.cut.end == 0 {
-		n.cut = span{start, end}
-	} else {
-		n.more = append(n.more, span{start, end})
-	}
-}
-
-// read reads an event's JSON once and notes what it says. It reports false,
-// and has done nothing, where b is not a JSON object.
-func (s *Stream) read(b []byte, n *note) bool {
+// read goes through the data once. It reports false where b is no JSON object;
+// the note is of no use then.
+func (n *note) read(b []byte) bool {
 	i := scanSpace(b, 0)
 	if i >= len(b) || b[i] != '{' {
 		return false
@@ -82,49 +91,14 @@ func (s *Stream) read(b []byte, n *note) bool {
 		_, f := end(b, i+1)
 		return f == fine
 	}
-	var (
-		u                      Usage
-		usage, choices, failed bool
-		bare                   bool // choices is there, and empty
-		kept                   bool // a member before this one stays
-		before                 int  // offset behind the member before this one
-		last                   bool
-	)
-	for !last {
+	before := 0   // offset behind the member before this one
+	kept := false // one before this one stays
+	for last := false; !last; {
 		quote, start, escaped, f := scanName(b, i)
 		if f != fine || start >= len(b) {
 			return false
 		}
-		var value int // offset behind it
-		cut := false
-		switch text := plain(b[i+1:quote], escaped); string(text) {
-		case "usage":
-			if b[start] == '{' {
-				usage = true
-				value, f = scanUsage(b, start, 1, &u)
-				cut = s.keep != keepAll
-			} else {
-				value, f = scanValue(b, start, 1)
-				cut = s.keep == keepNone
-			}
-		case "choices":
-			value, f = scanValue(b, start, 1)
-			if f == fine {
-				array := b[start] == '['
-				empty := array && b[scanSpace(b, start+1)] == ']'
-				choices, bare = array && !empty, empty
-			}
-		case "error":
-			value, f = scanValue(b, start, 1)
-			failed = failed || b[start] != 'n'
-		case "object":
-			value, f = scanValue(b, start, 1)
-			if f == fine && b[start] == '"' && is(b[start+1:value-1], true, "error") {
-				failed = true
-			}
-		default:
-			value, f = scanValue(b, start, 1)
-		}
+		value, cut, f := n.member(plain(b[i+1:quote], escaped), b, start)
 		if f != fine {
 			return false
 		}
@@ -144,8 +118,49 @@ func (s *Stream) read(b []byte, n *note) bool {
 		}
 		before = value
 	}
-	if _, f := end(b, i); f != fine {
-		return false
+	if n.keep == keepLast && !n.choices {
+		n.cut, n.more = span{}, nil
 	}
-	...
+	n.drop = n.keep == keepNone && n.bare && n.hasUsage
+	_, f := end(b, i)
+	return f == fine
+}
+
+// member notes the value at b[start]. It gives the offset behind it, and
+// whether the member is one that the client is not to get.
+func (n *note) member(name, b []byte, start int) (value int, cut bool, f fault) {
+	if string(name) == "usage" && b[start] == '{' {
+		n.hasUsage = true
+		value, f = scanUsage(b, start, 1, &n.usage)
+		return value, n.keep != keepAll, f
+	}
+	if value, f = scanValue(b, start, 1); f != fine {
+		return value, false, f
+	}
+	switch string(name) {
+	case "usage":
+		cut = n.keep == keepNone
+	case "choices":
+		array := b[start] == '['
+		n.bare = array && b[scanSpace(b, start+1)] == ']'
+		n.choices = array && !n.bare
+	case "error":
+		n.failed = n.failed || b[start] != 'n'
+	case "object":
+		n.failed = n.failed || isError(b[start:value])
+	}
+	return value, cut, fine
+}
+
+// isError tells whether a value is the string "error".
+func isError(v []byte) bool {
+	return string(v) == `"error"` || v[0] == '"' && bytes.IndexByte(v, '\\') >= 0 && is(v[1:len(v)-1], true, "error")
+}
+
+func (n *note) leaveOut(start, end int) {
+	if n.cut.end == 0 {
+		n.cut = span{start, end}
+	} else {
+		n.more = append(n.more, span{start, end})
+	}
 }

@@ -83,7 +83,7 @@ const (
 // continuousUsage counts only with includeUsage, as in vLLM.
 func (s *Stream) Reset(includeUsage, continuousUsage bool) {
 	s.release()
-	*s = Stream{Buffers: s.Buffers, MaxEvent: s.MaxEvent, buf: s.buf}
+	*s = Stream{Buffers: s.Buffers, MaxEvent: s.MaxEvent, buf: s.buf, lent: s.lent}
 	switch {
 	case includeUsage && continuousUsage:
 		s.keep = keepAll
@@ -215,10 +215,14 @@ func (s *Stream) Chunk() []byte {
 	if s.end == s.begin {
 		return nil
 	}
-	if !s.gap { // it goes between the events and what may follow them
+	switch {
+	case s.gap:
+		s.gap = false
+	case s.end == len(s.buf):
+		s.buf = append(s.buf, "\r\n"...)
+	default: // the incomplete event came with more than one Write
 		s.buf = slices.Insert(s.buf, s.end, '\r', '\n')
 	}
-	s.gap = false
 	from := s.begin
 	for _, c := range [...]byte{'\n', '\r'} {
 		from--

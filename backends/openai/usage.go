@@ -127,5 +127,5 @@ func plain(raw []byte, escaped bool) []byte {
 
 // is tells whether a name or a string is s.
 func is(raw []byte, escaped bool, s string) bool {
-	return string(plain(raw, escaped)) == s
+	return string(raw) == s || escaped && string(appendDecoded(nil, raw)) == s
 }

@@ -213,8 +213,9 @@ func prompts(param string, raw json.RawMessage) ([]prompt, *refusal) {
 		several = []string{text}
 	case json.Unmarshal(raw, &several) == nil:
 	case json.Unmarshal(raw, &ids) == nil:
-		lists = [][]int{ids}
+		several, lists = nil, [][]int{ids} // what failed to decode may have left something
 	case json.Unmarshal(raw, &lists) == nil:
+		several = nil
 	default:
 		return nil, badRequest(param, param+" should be a string, strings, token ids or lists of them.")
 	}

@@ -22,6 +22,10 @@ func newProse(question string, random *rand.Rand) *prose {
 		p.subject = "this"
 	}
 	p.lines = notesOn(keywords(question))
+	for range min(len(p.lines), random.IntN(3)) { // not the same to everybody
+		i := random.IntN(len(p.lines))
+		p.lines = slices.Delete(p.lines, i, i+1)
+	}
 	return p
 }
 

@@ -125,18 +125,16 @@ func (s *sequence) next() output {
 
 // release is the text that may go out after a token. What could be the
 // beginning of a stop string is held until it is clear; from a stop string on
-// nothing goes out.
+// nothing goes out. Text from before min_tokens is never looked at.
 func (s *sequence) release(token string, last, mayStop bool) (text, stopped string) {
-	if len(s.stops) == 0 {
+	if len(s.stops) == 0 || !mayStop {
 		return token, ""
 	}
 	s.held += token
 	hold := 0
 	for _, stop := range s.stops {
-		if mayStop {
-			if at := strings.Index(s.held, stop); at >= 0 {
-				return s.held[:at], stop
-			}
+		if at := strings.Index(s.held, stop); at >= 0 {
+			return s.held[:at], stop
 		}
 		hold = max(hold, len(stop)-1)
 	}
@@ -144,7 +142,7 @@ func (s *sequence) release(token string, last, mayStop bool) (text, stopped stri
 		return s.held, ""
 	}
 	cut := max(0, len(s.held)-hold)
-	for cut > 0 && !utf8.RuneStart(s.held[cut]) {
+	for cut < len(s.held) && cut > 0 && !utf8.RuneStart(s.held[cut]) {
 		cut--
 	}
 	text, s.held = s.held[:cut], s.held[cut:]

@@ -19,10 +19,10 @@ func Box(t *Theme, w, h int, focused bool, name, note, body string) string {
 	b.WriteString(top(t, w, border, name, note))
 	side := t.seq[border] + t.Vertical + "\x1b[m"
 	if h > 2 {
-		for line := range strings.Lines(body) {
+		for line := range strings.SplitSeq(body, "\n") {
 			b.WriteByte('\n')
 			b.WriteString(side)
-			b.WriteString(strings.TrimSuffix(line, "\n"))
+			b.WriteString(line)
 			b.WriteString(side)
 		}
 	}

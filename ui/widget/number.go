@@ -52,7 +52,7 @@ func Duration(d time.Duration) string {
 		return fmt.Sprintf("%dm%02ds", m, s)
 	case h < 24:
 		return fmt.Sprintf("%dh%02dm", h, m)
-	case h < 24*1000:
+	case h < 24*100:
 		return fmt.Sprintf("%dd%02dh", h/24, h%24)
 	}
 	return strconv.Itoa(h/24) + "d"
