@@ -188,12 +188,12 @@ const preamble = `# The organisations that may use this gateway, and the SHA-256
 `
 
 // insert returns the text with the key at the end of its organisation, or with
-// both at the end if it has none.
+// both at the end if it has none. An empty line is on either side of it.
 func (f *file) insert(k *Key) []byte {
 	at := len(f.text)
 	var head string
 	if i := slices.IndexFunc(f.orgs, func(o *Org) bool { return o.Name == k.Org.Name }); i >= 0 {
-		at = f.blocks[i].end
+		at = f.remarked(f.blocks[i].end)
 	} else {
 		head = "[[org]]\nname = " + strconv.Quote(k.Org.Name) + "\n\n"
 	}
@@ -205,26 +205,56 @@ func (f *file) insert(k *Key) []byte {
 			entry = "\n" + entry
 		}
 	}
+	if len(after) > 0 && !blank(firstLine(after)) {
+		entry += "\n"
+	}
 	if bytes.Contains(f.text, []byte("\r\n")) {
 		entry = strings.ReplaceAll(entry, "\n", "\r\n")
 	}
 	return slices.Concat(before, []byte(entry), after)
 }
 
-// cut returns the text without a key's table, and without the empty line before it
-// if what follows has one of its own or there is nothing more.
+// remarked returns the offset after the comments that follow a table without an
+// empty line and so belong to it, unless a header follows them as closely: then
+// they belong to that.
+func (f *file) remarked(end int) int {
+	at := end
+	for at < len(f.text) {
+		line := firstLine(f.text[at:])
+		if blank(line) {
+			return at
+		}
+		if bytes.TrimLeft(line, " \t")[0] != '#' {
+			return end
+		}
+		at += len(line)
+	}
+	return at
+}
+
+// cut returns the text without a key's table. Of the empty lines before and after
+// it one goes, if there are both.
 func (f *file) cut(b *block) []byte {
 	before, after := f.text[:b.start], f.text[b.end:]
-	blank := func(line []byte) bool { return len(bytes.TrimSpace(line)) == 0 }
 	if len(before) > 0 {
 		last := bytes.LastIndexByte(before[:len(before)-1], '\n') + 1
-		next, _, _ := bytes.Cut(after, []byte("\n"))
-		if blank(before[last:]) && blank(next) {
+		if blank(before[last:]) && blank(firstLine(after)) {
 			before = before[:last]
 		}
 	}
 	return slices.Concat(before, after)
 }
+
+// firstLine returns the first line of a text with its end, nothing at the end of
+// the text.
+func firstLine(text []byte) []byte {
+	if n := bytes.IndexByte(text, '\n'); n >= 0 {
+		return text[:n+1]
+	}
+	return text
+}
+
+func blank(line []byte) bool { return len(bytes.TrimSpace(line)) == 0 }
 
 // text writes the key as a table. Names hold nothing that TOML and Go would
 // quote differently: they are printable.
