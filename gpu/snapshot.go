@@ -131,8 +131,8 @@ func (g *GPU) Age(now time.Time) time.Duration {
 	return max(0, now.Sub(g.At))
 }
 
-// Point is one second of a device's history. A value that was not measured in
-// that second is NaN; Known tells.
+// Point is one second of a device's history. A value is NaN where none had been
+// measured in the last five seconds; Known tells.
 type Point struct {
 	Util  float32 // percent
 	Mem   float32 // percent of the device's memory in use

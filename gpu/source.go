@@ -6,7 +6,7 @@ import "context"
 //
 // The sampler calls Devices until it succeeds, then Read for every device,
 // for different devices at once and for one device never twice at a time.
-// A source should give up when the context ends; one that hangs in a driver
+// A source should give up when the context ends; a Read that hangs in a driver
 // all the same holds up its own device alone.
 type Source interface {
 	Name() string    // "nvml", "sim"
