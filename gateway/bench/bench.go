@@ -21,6 +21,10 @@ import (
 // backend's key.
 const backendKeyEnv = "BENCH_BACKEND_KEY"
 
+// settle is how long a server is warmed, and how long the machine is left alone
+// before a measurement; less where measurements are shorter.
+const settle = 500 * time.Millisecond
+
 // A bench measures targets side by side. Nothing runs until measure.
 type bench struct {
 	dir        string // for configurations and logs
@@ -199,7 +203,7 @@ func freeAddresses(n int) (addrs []string, err error) {
 // and fills its pools with unary requests of the workload's size.
 func (b *bench) warm(ctx context.Context, s *server, w workload) error {
 	w.stream, w.rate, w.memory = false, 0, false
-	w.conns, w.duration = min(w.conns, 64), 500*time.Millisecond
+	w.conns, w.duration = min(w.conns, 64), min(w.duration, settle)
 	ask := func(key string) error {
 		l := newLoad(w, s.addr, key)
 		c, err := dial(l.addr, time.Now().Add(5*time.Second))
@@ -225,7 +229,7 @@ func (b *bench) warm(ctx context.Context, s *server, w workload) error {
 // round measures one server once.
 func (b *bench) round(ctx context.Context, w workload, s, engine *server) (round, error) {
 	runtime.GC()
-	pause(ctx, 500*time.Millisecond) // the last one's connections go
+	pause(ctx, min(w.duration, settle)) // the last one's connections go
 	r := round{CPU: none(), StreamKB: none()}
 	pids := []int{os.Getpid(), engine.pid()}
 	var watched []int

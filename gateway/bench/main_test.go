@@ -3,12 +3,16 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/valyala/fasthttp"
 )
 
 // TestMain lets the test binary be the backend's process, as the command is.
@@ -33,6 +37,13 @@ func TestRun(t *testing.T) {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
 		}
+	}
+	var order []string
+	for line := range strings.Lines(log.String()) {
+		order = append(order, strings.Fields(line)[2])
+	}
+	if got := strings.Join(order, " "); got != "direct nginx haproxy nginx haproxy direct" {
+		t.Errorf("measured in the order %s", got)
 	}
 	f, err := os.Open(lines)
 	if err != nil {
@@ -62,6 +73,41 @@ func TestRun(t *testing.T) {
 	}
 	if all, err := family(os.Getpid()); err != nil || len(all) > 1 {
 		t.Errorf("processes left: %v, %v", all, err)
+	}
+}
+
+// A gateway that takes any key is not doing the work that it is measured for.
+func TestWarmDemandsAuthentication(t *testing.T) {
+	w := workload{conns: 1, prompt: 1 << 10, duration: 20 * time.Millisecond}
+	answer := newTranscript(promptTokens(chatBody(w.prompt, false)), 0).unary
+	p, err := startProcess(t.Context(), t.TempDir(), "door", []string{"sleep", "60"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	b := &bench{key: testKey}
+	for _, tt := range []struct {
+		status int // to a wrong key
+		want   string
+	}{
+		{401, "<nil>"},
+		{200, "door does not turn away a wrong key: <nil>"},
+		{500, "door does not turn away a wrong key: status 500"},
+	} {
+		ln, err := net.Listen("tcp4", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close()
+		go fasthttp.Serve(ln, func(ctx *fasthttp.RequestCtx) {
+			ctx.SetBody(answer)
+			if string(ctx.Request.Header.Peek("Authorization")) != "Bearer "+testKey {
+				ctx.SetStatusCode(tt.status)
+			}
+		})
+		if got := fmt.Sprint(b.warm(t.Context(), &server{addr: ln.Addr().String(), process: p}, w)); got != tt.want {
+			t.Errorf("wrong key answered with %d: %q, want %q", tt.status, got, tt.want)
+		}
 	}
 }
 
