@@ -1,7 +1,6 @@
 package keys
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -179,13 +178,32 @@ func TestReload(t *testing.T) {
 	}
 }
 
+// logText is what was logged since it was last taken.
+type logText struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logText) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logText) take() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	defer l.text.Reset()
+	return l.text.String()
+}
+
 // logged runs a store in a bubble, in which seconds pass when everything waits,
 // and gives the test what was logged since the last time it asked.
 func logged(t *testing.T, text string, test func(s *Store, path string, lines func() string)) {
 	path := filepath.Join(t.TempDir(), "keys.toml")
 	write(t, path, text)
 	synctest.Test(t, func(t *testing.T) {
-		var out bytes.Buffer
+		var out logText
 		s, err := Open(path, Options{Log: slog.New(slog.NewTextHandler(&out, nil))})
 		if err != nil {
 			t.Fatal(err)
@@ -196,8 +214,7 @@ func logged(t *testing.T, text string, test func(s *Store, path string, lines fu
 		test(s, path, func() string {
 			time.Sleep(2*pollInterval + time.Millisecond) // of the bubble's time
 			synctest.Wait()
-			defer out.Reset()
-			return out.String()
+			return out.take()
 		})
 		cancel()
 		if err := <-done; err != nil {
