@@ -61,8 +61,13 @@ so that a running platform moves over without a change to its clients. A termina
 is asked for the key and does not show it. A key is never an argument: those
 can be seen by everyone on the machine.`,
 		Example: `  pilothouse key import --org acme --name website < old-key.txt`,
-		Args:    usage(cobra.NoArgs),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return runKeyImport(cmd, opt, &flags) },
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 { // which may be the key, so it is not repeated
+				return usagef("import takes no argument; want the key on standard input")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return runKeyImport(cmd, opt, &flags) },
 	}
 	flags.add(cmd)
 	return cmd
