@@ -123,6 +123,7 @@ func TestParseErrors(t *testing.T) {
 		{"unknown table in a key", oneKey + "[[org.key.scope]]\n", 9, "", `table "org.key.scope"`},
 		{"unknown setting", with(`name = "acme"`, "name = \"acme\"\ncolour = 1"), 4, "", `unknown setting "colour"; want one of name, requests_per_day, tokens_per_day, tokens_per_month, weight`},
 		{"unknown setting of a key", oneKey + "expire = 1\n", 9, "", `unknown setting "expire"; want one of expires, id, name, scopes, sha256`},
+		{"long unknown setting", oneKey + strings.Repeat("e", 61) + " = 1\n", 9, "", `"` + strings.Repeat("e", 60) + `…"; want one of`},
 		{"another case", with(`name = "acme"`, `Name = "acme"`), 3, "", `unknown setting "Name"`},
 		{"dotted setting", with(`name = "acme"`, `name.first = "acme"`), 3, "", `unknown setting "name.first"`},
 		{"setting of a key in an organisation", with(`name = "acme"`, "name = \"acme\"\nscopes = []"), 4, "", `unknown setting "scopes"`},
