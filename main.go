@@ -29,6 +29,8 @@ import (
 	"pilothouse/backends/sim"
 	"pilothouse/gateway"
 	"pilothouse/gateway/keys"
+	"pilothouse/gpu"
+	simgpu "pilothouse/gpu/sim"
 	"pilothouse/ui"
 	"pilothouse/ui/cli"
 )
@@ -81,7 +83,7 @@ dashboard of the people on call for them.
 Without a command it serves and shows the dashboard. To see it with simulated
 GPUs and backends, which need no configuration: pilothouse --demo`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return g.dashboard(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return g.dashboard(g.untilHangup(cmd.Context())) },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &cli.UsageError{Err: err} })
 	f := root.PersistentFlags()
@@ -89,7 +91,7 @@ GPUs and backends, which need no configuration: pilothouse --demo`,
 	f.BoolVar(&g.demo, "demo", false, "serve simulated backends and GPUs, with traffic of their own; needs and leaves no file")
 	root.AddCommand(
 		&cobra.Command{Use: "serve", Short: "Serve without a terminal", Args: cobra.NoArgs,
-			RunE: func(cmd *cobra.Command, _ []string) error { return g.serve(cmd.Context()) }},
+			RunE: func(cmd *cobra.Command, _ []string) error { return g.serve(g.untilHangup(cmd.Context())) }},
 		&cobra.Command{Use: "check", Short: "Check the configuration and the keys file", Args: cobra.NoArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error { return g.check(cmd.OutOrStdout()) }},
 		&cobra.Command{Use: "init", Short: "Write the annotated configuration of the reference deployment", Args: cobra.NoArgs,
@@ -103,6 +105,15 @@ GPUs and backends, which need no configuration: pilothouse --demo`,
 		newSim(),
 	)
 	return root
+}
+
+// untilHangup has the demo end with its terminal, and leave nothing behind.
+// Otherwise a hang-up means: read the configuration again.
+func (g *globals) untilHangup(ctx context.Context) context.Context {
+	if g.demo {
+		ctx, _ = signal.NotifyContext(ctx, syscall.SIGHUP) // for as long as the process lives
+	}
+	return ctx
 }
 
 // defaultConfig is the file here, or else the host's.
@@ -361,6 +372,8 @@ func (p *platform) demo() (*config, error) {
 	if p.screen.DemoKey, _, err = keys.New(c.Server.KeysFile, keys.Entry{Org: "visitor", Name: "demo"}); err != nil {
 		return nil, err
 	}
+	var cards []simgpu.Card
+	var models []sim.TrafficModel
 	for i := range c.Backends {
 		b := &c.Backends[i]
 		b.APIKeyEnv = ""
@@ -378,8 +391,40 @@ func (p *platform) demo() (*config, error) {
 		}
 		b.URLs = []string{"http://" + l.Addr().String()}
 		p.support = append(p.support, func(ctx context.Context) error { return s.Serve(ctx, l) })
+		cards = append(cards, simgpu.Card{Serves: b.Name, Work: s})
+		models = append(models, sim.TrafficModel{Name: b.Model, Kind: kind})
 	}
-	return c, nil
+	sampler := gpu.New(simgpu.New(cards...), gpu.Options{})
+	p.screen.GPUs = sampler
+	p.support = append(p.support, sampler.Run)
+	return c, p.demoTraffic(c.Server.KeysFile, models)
+}
+
+// demoTraffic adds clients of three organisations.
+func (p *platform) demoTraffic(keysFile string, models []sim.TrafficModel) error {
+	t := sim.TrafficConfig{Models: models, Rate: 1.5, Seed: 1}
+	for _, o := range []struct {
+		org, key string
+		weight   float64
+	}{{"acme", "etl-nightly", 5}, {"globex", "web", 3}, {"initech", "notebooks", 2}} {
+		secret, _, err := keys.New(keysFile, keys.Entry{Org: o.org, Name: o.key})
+		if err != nil {
+			return err
+		}
+		t.Orgs = append(t.Orgs, sim.TrafficOrg{Key: secret, Weight: o.weight})
+	}
+	p.guests = append(p.guests, func(ctx context.Context) error {
+		t.BaseURL = p.gateway.URL()
+		traffic, err := sim.NewTraffic(t)
+		if err != nil {
+			return err
+		}
+		return traffic.Run(ctx)
+	}, func(context.Context) error {
+		p.log.Info("demo", "url", p.gateway.URL(), "key", p.screen.DemoKey, "simulated", true)
+		return nil
+	})
+	return nil
 }
 
 // freeAddress is the address itself, or one with another port where that one is

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"pilothouse/backends"
-	"pilothouse/gateway/quota"
 )
 
 // Config is what the gateway reads of the configuration.
@@ -157,9 +156,4 @@ func (s *Server) trusted() ([]netip.Prefix, error) {
 		nets = append(nets, p.Masked())
 	}
 	return nets, nil
-}
-
-// limits of one organisation: its own, else everybody's.
-func (o OrgLimits) limits() quota.Limits {
-	return quota.Limits{RequestsPerDay: o.RequestsPerDay, TokensPerDay: o.TokensPerDay, TokensPerMonth: o.TokensPerMonth}
 }

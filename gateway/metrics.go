@@ -24,7 +24,7 @@ var (
 	descRequests = desc("requests_total", "Requests that have ended, by how they were answered.", "route", "model", "org", "status")
 	descTokens   = desc("tokens_total", "Tokens used, of prompts and of completions.", "model", "org", "kind")
 	descInflight = desc("requests_in_flight", "Requests that the gateway is working on.", "backend")
-	descFirst    = desc("time_to_first_byte_seconds", "From a request's arrival to the first byte of its answer.", "backend")
+	descFirst    = desc("time_to_first_byte_seconds", "From a request's arrival to the first byte of its answer; of a stream, of its first event.", "backend", "stream")
 	descEvent    = desc("time_per_event_seconds", "Between two events of a stream.", "backend")
 	descFailures = desc("upstream_errors_total", "What requests met at backends that counts against their health.", "backend", "kind")
 	descReplica  = desc("replica_available", "1 where a replica may be sent work.", "backend", "replica", "state")
@@ -66,7 +66,8 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	}
 	for name, b := range all {
 		gauge(descInflight, float64(b.inflight.Load()), name)
-		ch <- b.first.metric(descFirst, name)
+		ch <- b.first[whole].metric(descFirst, name, "false")
+		ch <- b.first[streamed].metric(descFirst, name, "true")
 		ch <- b.event.metric(descEvent, name)
 		for _, f := range backends.Failures() {
 			if f != backends.ProbeFailed {

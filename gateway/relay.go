@@ -35,7 +35,7 @@ func (r *request) relay(ctx *fasthttp.RequestCtx, up *backends.Conn, head *backe
 // relayUnary reads the answer whole, so that one that was cut short can still
 // become an error.
 func (r *request) relayUnary(ctx *fasthttp.RequestCtx, up *backends.Conn, head *backends.Head) error {
-	r.began()
+	r.began(whole)
 	resp := &ctx.Response
 	resp.SetStatusCode(head.Status)
 	resp.Header.SetContentTypeBytes(head.ContentType)
@@ -79,7 +79,7 @@ func (r *request) relayError(up *backends.Conn, head *backends.Head) error {
 	if d, err := time.ParseDuration(string(head.RetryAfter) + "s"); err == nil && d > 0 && d < 24*time.Hour {
 		wait = d
 	}
-	r.began()
+	r.began(whole)
 	var body []byte
 	for {
 		p, err := up.Next()
@@ -141,10 +141,10 @@ func (r *request) brokeOff(err error) error {
 }
 
 // began notes the first byte of an answer.
-func (r *request) began() {
+func (r *request) began(kind int) {
 	t := now()
 	r.first.Store(t)
-	r.series.first.observe(time.Duration(t-r.begun), 1)
+	r.series.first[kind].observe(time.Duration(t-r.begun), 1)
 	r.step(PhaseDecode, time.Duration(r.backend.Timeouts.NextByte))
 }
 

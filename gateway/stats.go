@@ -43,8 +43,15 @@ type series struct{ requests, prompt, completion atomic.Uint64 }
 type backendSeries struct {
 	inflight, ended, errors, tokens atomic.Uint64
 	failures                        [8]atomic.Uint64 // by backends.Failure
-	first, event                    histogram
+	first                           [2]histogram // to the first byte: of whole answers, of streams
+	event                           histogram
 }
+
+// The indices of backendSeries.first.
+const (
+	whole = iota
+	streamed
+)
 
 func (b *backendSeries) failed(f backends.Failure) { b.failures[f].Add(1) }
 
@@ -167,7 +174,7 @@ func (s *stats) snapshot(at time.Time) *Snapshot {
 	var tokens uint64
 	var firstNow, firstOld, eventNow, eventOld tally
 	for name, b := range all {
-		m := moment{b.ended.Load(), b.errors.Load(), b.tokens.Load(), b.first.tally(), b.event.tally()}
+		m := moment{b.ended.Load(), b.errors.Load(), b.tokens.Load(), b.first[streamed].tally(), b.event.tally()}
 		tokens += m.tokens
 		past := append(t.past[name], m)
 		past = past[max(0, len(past)-quantilesOver-1):]

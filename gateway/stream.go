@@ -42,7 +42,7 @@ func (r *request) relayStream(ctx *fasthttp.RequestCtx, up *backends.Conn, head 
 		}
 		s.pending = s.events.Chunk()
 	}
-	r.began()
+	r.began(streamed)
 	ctx.Request.ReleaseBody(1 << 10) // a long prompt need not wait for the answer's end
 	resp := &ctx.Response
 	resp.SetStatusCode(head.Status)

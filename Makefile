@@ -1,0 +1,54 @@
+# make run and make test are all that a newcomer needs; make help lists the rest.
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+FUZZTIME ?= 30s
+BENCHFLAGS ?=
+
+.PHONY: run
+run: build ## build and show the demo: simulated GPUs and backends, nothing needed, nothing left
+	./bin/pilothouse --demo
+
+.PHONY: test
+test: deps ## all tests, against real parts
+	go test ./...
+
+.PHONY: build
+build: ## bin/pilothouse, one static binary
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/pilothouse .
+
+.PHONY: check
+check: deps ## vet, staticcheck, format, and the tests with the race detector and all fuzz corpora
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "run gofmt -w on these"; exit 1; }
+	go mod tidy -diff
+	go vet ./...
+	go tool staticcheck ./...
+	go test -race ./...
+
+.PHONY: bench
+bench: build ## the gateway against nginx and HAProxy, interleaved; prints a table and judges the goals
+	go run ./gateway/bench -pilothouse bin/pilothouse $(BENCHFLAGS)
+
+.PHONY: golden
+golden: ## draw the goldens of the screens anew, to be looked at before they are committed
+	go test ./ui/... -update
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME
+	@set -e; for pkg in $$(go list ./...); do \
+		for f in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+			go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg; \
+		done; \
+	done
+
+.PHONY: deps
+deps: ## install what the tests need (Debian, as root), or say what is missing
+	@./.ci/deps
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin
+
+.PHONY: help
+help: ## list these targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
