@@ -2,19 +2,27 @@ package sim
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
+
+// decode reads JSON as vLLM does: names are told apart by case, and of equal
+// ones the last counts.
+func decode(data []byte, to any) error {
+	return json.Unmarshal(data, to, jsontext.AllowDuplicateNames(true))
+}
 
 // body is what clients send: the members of all endpoints that are looked at.
 // Others, logprobs among them, are taken and ignored.
 type body struct {
 	Model               string          `json:"model"`
 	Messages            []chatMessage   `json:"messages"`
-	Prompt              json.RawMessage `json:"prompt"`
-	Input               json.RawMessage `json:"input"`
+	Prompt              jsontext.Value  `json:"prompt"`
+	Input               jsontext.Value  `json:"input"`
 	MaxTokens           *int            `json:"max_tokens"`
 	MaxCompletionTokens *int            `json:"max_completion_tokens"`
 	MinTokens           int             `json:"min_tokens"`
@@ -27,7 +35,7 @@ type body struct {
 	Temperature         *float64        `json:"temperature"`
 	TopP                *float64        `json:"top_p"`
 	Tools               []tool          `json:"tools"`
-	ToolChoice          json.RawMessage `json:"tool_choice"`
+	ToolChoice          jsontext.Value  `json:"tool_choice"`
 	ResponseFormat      *responseFormat `json:"response_format"`
 	EncodingFormat      string          `json:"encoding_format"`
 	Dimensions          *int            `json:"dimensions"`
@@ -56,7 +64,7 @@ type content string
 func (c *content) UnmarshalJSON(data []byte) error {
 	var text string
 	if data[0] != '[' {
-		err := json.Unmarshal(data, &text) // null leaves it empty
+		err := decode(data, &text) // null leaves it empty
 		*c = content(text)
 		return err
 	}
@@ -64,7 +72,7 @@ func (c *content) UnmarshalJSON(data []byte) error {
 		Type string `json:"type"`
 		Text string `json:"text"`
 	}
-	if err := json.Unmarshal(data, &parts); err != nil {
+	if err := decode(data, &parts); err != nil {
 		return err
 	}
 	for _, p := range parts {
@@ -98,24 +106,27 @@ type texts []string
 func (t *texts) UnmarshalJSON(data []byte) error {
 	if data[0] == '"' {
 		*t = make(texts, 1)
-		return json.Unmarshal(data, &(*t)[0])
+		return decode(data, &(*t)[0])
 	}
-	return json.Unmarshal(data, (*[]string)(t))
+	return decode(data, (*[]string)(t))
 }
 
 // parseBody reads a request and checks what doesn't depend on its prompt.
 func (s *Server) parseBody(data []byte) (*body, *refusal) {
 	var b body
-	if err := json.Unmarshal(data, &b); err != nil {
-		var wrong *json.UnmarshalTypeError
-		if errors.As(err, &wrong) {
-			return nil, badRequest(wrong.Field, fmt.Sprintf("input should be a valid %s, got a JSON %s", wrong.Type, wrong.Value))
+	if err := decode(data, &b); err != nil {
+		var wrong *json.SemanticError
+		if errors.As(err, &wrong) && wrong.Err == nil {
+			return nil, badRequest(param(wrong.JSONPointer), fmt.Sprintf("input should be a valid %s, got a JSON %s", wrong.GoType, wrong.JSONKind))
 		}
-		var syntax *json.SyntaxError
+		if wrong != nil {
+			return nil, badRequest(param(wrong.JSONPointer), wrong.Err.Error())
+		}
+		var syntax *jsontext.SyntacticError
 		if errors.As(err, &syntax) {
-			return nil, badRequest("", fmt.Sprintf("JSON decode error at byte %d", syntax.Offset))
+			return nil, badRequest("", fmt.Sprintf("JSON decode error at byte %d", syntax.ByteOffset))
 		}
-		return nil, badRequest("", err.Error())
+		return nil, badRequest("", "JSON decode error: the body ends too early")
 	}
 	if b.Model != s.config.Model && b.Model != "" { // vLLM takes a missing one for its own
 		return nil, &refusal{status: 404, kind: "NotFoundError", param: "model",
@@ -149,6 +160,11 @@ func (s *Server) parseBody(data []byte) (*body, *refusal) {
 }
 
 const maxChoices = 128
+
+// param is a member's place as vLLM's errors name it.
+func param(at jsontext.Pointer) string {
+	return clip(strings.ReplaceAll(strings.TrimPrefix(string(at), "/"), "/", "."))
+}
 
 // clip shortens what a client sent before it goes into a message.
 func clip(text string) string {
@@ -201,7 +217,7 @@ func (b *body) question() (text string, last bool) {
 // prompts reads "prompt" or "input": a text, texts, a list of token numbers,
 // or lists of them. Nobody here knows what the numbers mean: each stands for
 // a token of its own.
-func prompts(param string, raw json.RawMessage) ([]prompt, *refusal) {
+func prompts(param string, raw jsontext.Value) ([]prompt, *refusal) {
 	var text string
 	var several []string
 	var ids []int
@@ -209,12 +225,12 @@ func prompts(param string, raw json.RawMessage) ([]prompt, *refusal) {
 	switch {
 	case len(raw) == 0 || string(raw) == "null":
 		return nil, badRequest(param, param+" is required.")
-	case json.Unmarshal(raw, &text) == nil:
+	case decode(raw, &text) == nil:
 		several = []string{text}
-	case json.Unmarshal(raw, &several) == nil:
-	case json.Unmarshal(raw, &ids) == nil:
+	case decode(raw, &several) == nil:
+	case decode(raw, &ids) == nil:
 		several, lists = nil, [][]int{ids} // what failed to decode may have left something
-	case json.Unmarshal(raw, &lists) == nil:
+	case decode(raw, &lists) == nil:
 		several = nil
 	default:
 		return nil, badRequest(param, param+" should be a string, strings, token ids or lists of them.")

@@ -10,7 +10,7 @@ import (
 )
 
 // mostBody bounds what a client may send: more than any context holds.
-const mostBody = 64 << 20
+const mostBody = 16 << 20
 
 // call is one request that generates, from its admission to its last byte.
 type call struct {

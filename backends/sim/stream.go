@@ -2,7 +2,6 @@ package sim
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 )
 
@@ -163,7 +162,7 @@ func truncate(control *http.ResponseController, data []byte, inside bool) {
 			event := fmt.Sprintf("data: %s\n\n", data)
 			_, _ = fmt.Fprintf(conn, "%x\r\n%s", len(event), event[:len(event)/2])
 		}
-		_ = net.Conn.Close(conn)
+		_ = conn.Close()
 	}
 	panic(http.ErrAbortHandler)
 }

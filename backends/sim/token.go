@@ -24,16 +24,6 @@ func tokens(text string) []string {
 	return list
 }
 
-// countTokens is len(tokens(text)), but stops soon after the limit.
-func countTokens(text string, limit int) int {
-	n := 0
-	for len(text) > 0 && n <= limit {
-		text = text[firstToken(text):]
-		n++
-	}
-	return n
-}
-
 // firstToken is the length of the first token of a text that is not empty.
 func firstToken(text string) int {
 	lead := 0

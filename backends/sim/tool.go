@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -47,8 +46,8 @@ func (b *body) pickTool() (*tool, *refusal) {
 	switch {
 	case len(b.ToolChoice) == 0:
 		mode = "auto"
-	case json.Unmarshal(b.ToolChoice, &mode) == nil:
-	case json.Unmarshal(b.ToolChoice, &named) == nil && named.Function.Name != "":
+	case decode(b.ToolChoice, &mode) == nil:
+	case decode(b.ToolChoice, &named) == nil && named.Function.Name != "":
 		for i := range b.Tools {
 			if b.Tools[i].Function.Name == named.Function.Name {
 				return &b.Tools[i], nil
