@@ -61,7 +61,8 @@
 // else in it as it is, comments and layout included. They read the result back before
 // it replaces the file, which it does whole or not at all. A lock file beside it
 // (keys.toml.lock) keeps editors apart, so that of two at once neither loses what the
-// other wrote. A person's editor does not know that lock.
+// other wrote. A person's editor does not know that lock. The file is replaced by
+// renaming, so a container is given the directory that it lies in, not the file alone.
 package keys
 
 import (

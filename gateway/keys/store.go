@@ -83,12 +83,12 @@ type Change struct {
 func (s *Store) Reload() (Change, error) {
 	s.reload.Lock()
 	defer s.reload.Unlock()
-	doc, err := read(s.path)
-	s.seen = doc.stamp
+	f, err := read(s.path)
+	s.seen = f.stamp
 	if err != nil {
 		return Change{}, err
 	}
-	now := newLive(doc.orgs)
+	now := newLive(f.orgs)
 	before := s.live.Swap(now)
 	return before.change(now), nil
 }

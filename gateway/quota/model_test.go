@@ -13,32 +13,40 @@ import (
 type model struct{ made []*modelled }
 
 type modelled struct {
-	org              string
-	at               time.Time
-	reserved, used   int64
-	settled, release bool
+	org, day, month   string
+	reserved, used    int64
+	settled, released bool
 }
 
-// sum adds up what an organisation has used and reserved in the period that a
-// layout of time tells from others.
-func (m *model) sum(org string, now time.Time, layout string) (requests, tokens count) {
+const dayLayout, monthLayout = "2006-01-02", "2006-01"
+
+// sum adds up what an organisation has used and reserved: requests and tokens of
+// the day, tokens of the month.
+func (m *model) sum(org string, now time.Time) (requests, day, month count) {
+	today, thisMonth := now.Format(dayLayout), now.Format(monthLayout)
 	for _, r := range m.made {
-		switch {
-		case r.org != org || r.at.Format(layout) != now.Format(layout) || r.release:
-		case r.settled:
-			requests.used++
-			tokens.used += r.used
-		default:
-			requests.reserved++
-			tokens.reserved += r.reserved
+		if r.org != org || r.released {
+			continue
+		}
+		one, tokens := count{reserved: 1}, count{reserved: r.reserved}
+		if r.settled {
+			one, tokens = count{used: 1}, count{used: r.used}
+		}
+		if r.day == today {
+			requests = requests.plus(one)
+			day = day.plus(tokens)
+		}
+		if r.month == thisMonth {
+			month = month.plus(tokens)
 		}
 	}
-	return requests, tokens
+	return requests, day, month
 }
 
+func (c count) plus(d count) count { return count{c.used + d.used, c.reserved + d.reserved} }
+
 func (m *model) fits(org string, now time.Time, lim Limits, tokens int64) bool {
-	requests, day := m.sum(org, now, "2006-01-02")
-	_, month := m.sum(org, now, "2006-01")
+	requests, day, month := m.sum(org, now)
 	fits := func(limit int64, c count, n int64) bool { return limit == 0 || c.used+c.reserved+n <= limit }
 	return fits(lim.RequestsPerDay, requests, 1) && fits(lim.TokensPerDay, day, tokens) && fits(lim.TokensPerMonth, month, tokens)
 }
@@ -70,13 +78,13 @@ func TestWindowsModel(t *testing.T) {
 						refused++
 						break
 					}
-					made := &modelled{org: org, at: now, reserved: tokens}
+					made := &modelled{org: org, day: now.Format(dayLayout), month: now.Format(monthLayout), reserved: tokens}
 					m.made = append(m.made, made)
 					open[made] = res
 				case 3, 4:
 					if made := anyOf(r, &m, open); made != nil {
 						if r.IntN(4) == 0 {
-							made.release = true
+							made.released = true
 							open[made].Release()
 						} else {
 							made.settled, made.used = true, r.Int64N(150)
@@ -113,8 +121,7 @@ func anyOf(r *rand.Rand, m *model, open map[*modelled]Reservation) *modelled {
 
 func (m *model) compare(t *testing.T, step int, w *Windows, org string, now time.Time) {
 	t.Helper()
-	requests, day := m.sum(org, now, "2006-01-02")
-	_, month := m.sum(org, now, "2006-01")
+	requests, day, month := m.sum(org, now)
 	want := []count{requests, day, month}
 	var got []count
 	for _, win := range w.Query(org, Limits{}) {
