@@ -34,10 +34,13 @@ func (g *Gateway) authenticate(h *fasthttp.RequestHeader) (*keys.Key, error) {
 const smallBody = 64 << 10
 
 // headerReceived keeps those without a key from having a large body held for
-// them: fasthttp sets the declared length aside before the first byte.
+// them: fasthttp sets the declared length aside before the first byte. A body
+// in chunks is given a length for that, so that it too is refused before it is
+// read, while the header is still there to say who sends it.
 func (g *Gateway) headerReceived(h *fasthttp.RequestHeader) (c fasthttp.RequestConfig) {
 	if n := h.ContentLength(); n > smallBody || n == -1 {
 		if _, err := g.authenticate(h); err != nil {
+			h.SetContentLength(smallBody)
 			c.MaxRequestBodySize = 1
 		}
 	}
@@ -72,10 +75,13 @@ func (g *Gateway) unreadable(ctx *fasthttp.RequestCtx, err error) {
 	case errors.As(err, &small):
 		err = refuse(openai.CodeHeadersTooLarge, "The request's headers are larger than "+g.server.MaxHeader.String()+".")
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
-		if _, denied := g.authenticate(&ctx.Request.Header); denied != nil {
-			err = denied
-		} else {
-			err = g.tooLarge()
+		// Where reading has begun the header is gone, and the key was valid.
+		h := &ctx.Request.Header
+		err = g.tooLarge()
+		if len(h.RawHeaders()) > 0 {
+			if _, denied := g.authenticate(h); denied != nil {
+				err = denied
+			}
 		}
 	case errors.As(err, &network) && network.Timeout():
 		f := malformed("The request did not arrive within " + time.Duration(g.server.ReadTimeout).String() + ".")

@@ -16,7 +16,7 @@ func guard(h *fasthttp.RequestHeader) *refusal {
 	if len(raw) == 0 || !known(h.Protocol()) {
 		return malformed("The request is not HTTP/1.1.")
 	}
-	var seen [5]bool // of the headers that may come only once
+	var seen [6]bool // of the headers that may come only once
 	for len(raw) > 0 {
 		i := bytes.IndexByte(raw, '\n')
 		if i < 1 || raw[i-1] != '\r' {
@@ -57,6 +57,8 @@ func guard(h *fasthttp.RequestHeader) *refusal {
 			if once == 4 && !bytes.EqualFold(bytes.Trim(value, " \t"), []byte("chunked")) {
 				return malformed("The Transfer-Encoding is not chunked.")
 			}
+		case len("Content-Encoding"):
+			once = match(once, 5, name, "Content-Encoding")
 		case len("Expect"):
 			if bytes.EqualFold(name, []byte("Expect")) && !bytes.EqualFold(bytes.Trim(value, " \t"), []byte("100-continue")) {
 				r := malformed("The only expectation that can be met is 100-continue.")
@@ -115,11 +117,11 @@ func target(uri []byte) []byte {
 	for _, scheme := range []string{"http://", "https://"} {
 		if len(uri) > len(scheme) && bytes.EqualFold(uri[:len(scheme)], []byte(scheme)) {
 			uri = uri[len(scheme):]
-			if i := bytes.IndexByte(uri, '/'); i >= 0 {
-				uri = uri[i:]
-			} else {
-				uri = []byte("/")
+			i := bytes.IndexAny(uri, "/?#")
+			if i < 0 || uri[i] != '/' {
+				return []byte("/")
 			}
+			uri = uri[i:]
 			break
 		}
 	}
