@@ -231,34 +231,34 @@ func (b *bench) round(ctx context.Context, w workload, s, engine *server) (round
 	runtime.GC()
 	pause(ctx, min(w.duration, settle)) // the last one's connections go
 	r := round{CPU: none(), StreamKB: none()}
-	pids := []int{os.Getpid(), engine.pid()}
+	measured := [][]int{{os.Getpid()}, {engine.pid()}}
 	var watched []int
 	if s.process != nil {
-		pids = append(pids, s.pid())
 		var err error
 		if watched, err = family(s.pid()); err != nil {
 			return r, err
 		}
+		measured = append(measured, watched)
 	}
-	before := make([]reading, len(pids))
-	after := make([]reading, len(pids))
+	before := make([]reading, len(measured))
+	after := make([]reading, len(measured))
 	r.Before = resident(watched)
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
 	peak := watchResident(watching, watched)
 	l := newLoad(w, s.addr, b.key)
-	for i, pid := range pids {
+	for i, pids := range measured {
 		var err error
-		if before[i], err = readUsage(pid); err != nil {
+		if before[i], err = readUsage(pids); err != nil {
 			return r, err
 		}
 	}
 	start := time.Now()
 	t := l.run(ctx)
 	took := time.Since(start)
-	for i, pid := range pids {
+	for i, pids := range measured {
 		var err error
-		if after[i], err = readUsage(pid); err != nil {
+		if after[i], err = readUsage(pids); err != nil {
 			return r, err
 		}
 	}

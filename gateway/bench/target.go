@@ -131,7 +131,7 @@ func lookPath(program string) (string, error) {
 	return filepath.Abs(path)
 }
 
-// banner is the first line a program tells of its version.
+// banner is the first line that a program tells of its version, with its name.
 func (t target) banner(ctx context.Context, path string) string {
 	if len(t.version) == 0 {
 		return ""
@@ -141,5 +141,8 @@ func (t target) banner(ctx context.Context, path string) string {
 		return t.name + " (version unknown)"
 	}
 	line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+	if !strings.Contains(strings.ToLower(line), t.name) {
+		line = t.name + " " + line
+	}
 	return line
 }

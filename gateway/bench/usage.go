@@ -12,8 +12,7 @@ import (
 	"time"
 )
 
-// A reading is what /proc tells about a process and its descendants at one
-// moment.
+// A reading is what /proc tells about a target's processes at one moment.
 type reading struct {
 	ticks time.Duration // user and system time, counted by the kernel in ticks
 	exact time.Duration // the same from the scheduler, without threads that have ended
@@ -23,13 +22,9 @@ type reading struct {
 // tick is the unit of times in /proc/PID/stat: USER_HZ is 100 on Linux.
 const tick = 10 * time.Millisecond
 
-// readUsage reads a process and its descendants.
-func readUsage(pid int) (reading, error) {
-	var r reading
-	pids, err := family(pid)
-	if err != nil {
-		return r, err
-	}
+// readUsage reads processes that are all alive.
+func readUsage(pids []int) (reading, error) {
+	r := reading{pids: len(pids)}
 	for _, p := range pids {
 		ticks, err := statTime(p)
 		if err != nil {
@@ -42,7 +37,6 @@ func readUsage(pid int) (reading, error) {
 		r.ticks += ticks
 		r.exact += exact
 	}
-	r.pids = len(pids)
 	return r, nil
 }
 
@@ -85,22 +79,21 @@ func family(pid int) ([]int, error) {
 // gone tells that a thread ended while its files were being read.
 func gone(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
-// statTime is a process's user and system time with that of its ended and
-// awaited children.
+// statTime is a process's own user and system time.
 func statTime(pid int) (time.Duration, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, err
 	}
 	// The second field is the command's name, in parentheses, and may hold
-	// anything; utime, stime, cutime and cstime are the fields 14 to 17.
+	// anything; utime and stime are the fields 14 and 15.
 	f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
 	const utime = 14 - 3
-	if len(f) < utime+4 {
+	if len(f) < utime+2 {
 		return 0, fmt.Errorf("read /proc/%d/stat: %d fields", pid, len(f))
 	}
 	var sum time.Duration
-	for _, s := range f[utime : utime+4] {
+	for _, s := range f[utime : utime+2] {
 		n, err := strconv.ParseInt(s, 10, 64)
 		if err != nil {
 			return 0, fmt.Errorf("read /proc/%d/stat: %w", pid, err)

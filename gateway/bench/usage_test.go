@@ -27,13 +27,13 @@ func TestReadingSince(t *testing.T) {
 }
 
 func TestUsageGrowsWithWork(t *testing.T) {
-	before, err := readUsage(os.Getpid())
+	before, err := readUsage([]int{os.Getpid()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	start := time.Now()
 	for {
-		now, err := readUsage(os.Getpid())
+		now, err := readUsage([]int{os.Getpid()})
 		if err != nil {
 			t.Fatal(err)
 		}
