@@ -112,6 +112,21 @@ func TestReserveRefuses(t *testing.T) {
 	}
 }
 
+func TestRemaining(t *testing.T) {
+	for _, tc := range []struct {
+		window Window
+		want   int64
+	}{
+		{Window{Limit: 100, Used: 20, Reserved: 30}, 50},
+		{Window{Limit: 100, Used: 90, Reserved: 30}, 0},
+		{Window{Used: 20, Reserved: 30}, math.MaxInt64},
+	} {
+		if got := tc.window.Remaining(); got != tc.want {
+			t.Errorf("%+v: %d remain, want %d", tc.window, got, tc.want)
+		}
+	}
+}
+
 func TestExceededSays(t *testing.T) {
 	err := &Exceeded{TokensPerDay, 100, 10, 60, 31, utc("2026-11-23 00:00:00")}
 	const want = "no room in tokens_per_day: 31 asked for, 10 used and 60 reserved of 100, begins anew at 2026-11-23T00:00:00Z"
@@ -188,6 +203,8 @@ func TestWindowsEnd(t *testing.T) {
 			[3]int64{}, [3]int64{}, [2]string{"2026-11-23 00:00:00", "2026-12-01 00:00:00"}},
 		{"end of February", "2028-02-28 23:59:59", "2028-02-29 12:00:00",
 			[3]int64{0, 0, 20}, [3]int64{0, 0, 10}, [2]string{"2028-03-01 00:00:00", "2028-03-01 00:00:00"}},
+		{"before the first day of all", "1969-12-31 23:59:59", "1970-01-01 00:00:00",
+			[3]int64{}, [3]int64{}, [2]string{"1970-01-02 00:00:00", "1970-02-01 00:00:00"}},
 		{"the first day of all", "1970-01-01 00:00:00", "1970-01-01 00:00:01",
 			[3]int64{1, 20, 20}, [3]int64{1, 10, 10}, [2]string{"1970-01-02 00:00:00", "1970-02-01 00:00:00"}},
 	} {
