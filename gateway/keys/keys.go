@@ -77,8 +77,8 @@ var (
 	ErrExpired = errors.New("expired key")
 )
 
-// Hash is the SHA-256 of a key.
-type Hash [sha256.Size]byte
+// digest is the SHA-256 of a key.
+type digest [sha256.Size]byte
 
 // Key is one API key, immutable.
 type Key struct {
@@ -88,7 +88,7 @@ type Key struct {
 	Scopes  []Scope   // as written; nil: everything is allowed
 	Expires time.Time // UTC; zero: never
 
-	hash      Hash
+	hash      digest
 	endpoints endpoints
 	models    []string
 }

@@ -39,7 +39,7 @@ type reader struct {
 	*document
 	names  map[string]int // offset of each organisation, by name
 	ids    map[string]int // of each key
-	hashes map[Hash]int
+	hashes map[digest]int
 }
 
 // parse reads the text of a keys file. The error is a *FileError.
@@ -52,7 +52,7 @@ func parse(path string, text []byte) (*document, []*Org, error) {
 	if err := toml.Unmarshal(text, &file); err != nil {
 		return nil, nil, syntaxError(path, err)
 	}
-	r := reader{document: doc, names: map[string]int{}, ids: map[string]int{}, hashes: map[Hash]int{}}
+	r := reader{document: doc, names: map[string]int{}, ids: map[string]int{}, hashes: map[digest]int{}}
 	orgs := make([]*Org, len(file.Org))
 	for i := range file.Org {
 		if orgs[i], err = r.org(&file.Org[i], doc.blocks[i]); err != nil {
@@ -161,7 +161,7 @@ func (r *reader) hash(k *Key, digits string, b *block) error {
 	case bytes.Equal(h, make([]byte, len(h))):
 		return r.wrong(at, "org.key.sha256", "nothing but zeros", want, remedy)
 	}
-	k.hash = Hash(h)
+	k.hash = digest(h)
 	if first, ok := r.hashes[k.hash]; ok {
 		return r.wrong(at, "org.key.sha256", "the same key once more", "each key once",
 			fmt.Sprintf("remove this entry or the one in line %d", r.line(first)))

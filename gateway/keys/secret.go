@@ -29,7 +29,7 @@ const (
 	idDigits = "23456789abcdefghjkmnpqrstuvwxyz"
 )
 
-func hashOf(secret []byte) Hash { return sha256.Sum256(secret) }
+func hashOf(secret []byte) digest { return sha256.Sum256(secret) }
 
 func newSecret() string { return prefix + random(secretDigits, base62) }
 

@@ -155,7 +155,7 @@ func newLive(orgs []*Org) *live {
 }
 
 // head is what the index goes by.
-func (h *Hash) head() uint64 { return binary.LittleEndian.Uint64(h[:8]) }
+func (h *digest) head() uint64 { return binary.LittleEndian.Uint64(h[:8]) }
 
 // change compares two readings.
 func (l *live) change(now *live) Change {
