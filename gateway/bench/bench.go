@@ -256,6 +256,9 @@ func (b *bench) round(ctx context.Context, w workload, s, engine *server) (round
 	start := time.Now()
 	t := l.run(ctx)
 	took := time.Since(start)
+	if err := ctx.Err(); err != nil {
+		return r, err
+	}
 	for i, pids := range measured {
 		var err error
 		if after[i], err = readUsage(pids); err != nil {
@@ -264,9 +267,6 @@ func (b *bench) round(ctx context.Context, w workload, s, engine *server) (round
 	}
 	stop()
 	r.Peak = <-peak
-	if err := ctx.Err(); err != nil {
-		return r, err
-	}
 
 	units := t.answers
 	if w.stream {
