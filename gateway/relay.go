@@ -15,21 +15,31 @@ import (
 
 // relay passes the answer on: whole, or event by event.
 func (r *request) relay(ctx *fasthttp.RequestCtx, up *backends.Conn, head *backends.Head) (stream bool, err error) {
-	if head.Status >= 300 {
-		err = r.relayError(up, head)
-	} else {
+	switch {
+	case head.Status >= 300:
+		return false, r.relayError(up, head)
+	case r.inspect.Stream && bytes.HasPrefix(head.ContentType, []byte("text/event-stream")):
 		r.replica.Answered()
-		if r.inspect.Stream && bytes.HasPrefix(head.ContentType, []byte("text/event-stream")) {
-			stream, err = true, r.relayStream(ctx, up, head)
-		} else {
-			err = r.relayUnary(ctx, up, head)
-		}
+		stream, err = true, r.relayStream(ctx, up, head)
+	default:
+		r.replica.Answered()
+		err = r.relayUnary(ctx, up, head)
 	}
 	if err != nil {
 		up.Close()
 		return false, err
 	}
 	return stream, nil
+}
+
+// giveBack gives the connection back after a whole answer. From then on another
+// request may be on it, so what ends this one must no longer close it.
+func (r *request) giveBack(up *backends.Conn) {
+	if r.during(nil) != nil {
+		up.Close()
+	} else {
+		up.Release()
+	}
 }
 
 // relayUnary reads the answer whole, so that one that was cut short can still
@@ -54,8 +64,7 @@ func (r *request) relayUnary(ctx *fasthttp.RequestCtx, up *backends.Conn, head *
 		resp.AppendBody(p)
 		r.progress()
 	}
-	up.Release()
-	r.during(nil)
+	r.giveBack(up)
 	body := resp.Body()
 	r.usage, r.exact = openai.UsageOf(body)
 	r.output.Store(int64(r.usage.Completion))
@@ -84,18 +93,19 @@ func (r *request) relayError(up *backends.Conn, head *backends.Head) error {
 	for {
 		p, err := up.Next()
 		if err == io.EOF {
-			up.Release()
+			r.giveBack(up)
 			break
 		}
 		if err != nil {
+			up.Close()
 			return r.brokeOff(err)
 		}
 		if body = append(body, p...); len(body) > maxErrorBody {
 			up.Close()
+			r.during(nil)
 			break
 		}
 	}
-	r.during(nil)
 	switch {
 	case status == 401 || status == 403:
 		r.fail(backends.KeyRefused)

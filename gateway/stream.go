@@ -192,10 +192,10 @@ func (s *stream) CloseWithError(err error) error {
 		return nil
 	}
 	s.closed = true
-	s.r.during(nil)
 	if s.eof && err == nil {
-		s.up.Release()
+		s.r.giveBack(s.up)
 	} else {
+		s.r.during(nil)
 		s.up.Close()
 	}
 	s.events.Idle()
