@@ -92,6 +92,20 @@ func writeTable(out io.Writer, w workload, all []series) {
 			fmt.Fprintf(out, "\n%s, first of %d bad: %s\n", s.target, n, first)
 		}
 	}
+	if unsteady(w, all) {
+		fmt.Fprint(out, "\nThe machine was too busy: events of all targets ran together, so CPU per event is too low.\n")
+	}
+}
+
+// unsteady tells that every target's events ran together, the direct
+// connection's too: the machine had other work. What comes in one piece costs
+// less, so figures by the event are then too low.
+func unsteady(w workload, all []series) bool {
+	least := math.Inf(1)
+	for _, s := range all {
+		least = min(least, s.over(func(r round) number { return r.Jitter }).mid)
+	}
+	return w.interval > 0 && least > float64(w.interval/4)/float64(time.Millisecond)
 }
 
 func writeRow(out io.Writer, cells []string) {

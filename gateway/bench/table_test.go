@@ -73,6 +73,31 @@ pilothouse, first of 2 bad: status 503
 	}
 }
 
+func TestBusyMachineIsNoted(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		interval time.Duration
+		jitter   [2]number
+		want     bool
+	}{
+		{"quiet", 20 * time.Millisecond, [2]number{1, 2}, false},
+		{"one target is late", 20 * time.Millisecond, [2]number{1, 40}, false},
+		{"all are late", 20 * time.Millisecond, [2]number{6, 40}, true},
+		{"late, but not for long gaps", time.Second, [2]number{6, 40}, false},
+		{"no gaps", 0, [2]number{none(), none()}, false},
+	} {
+		var all []series
+		for i, name := range []string{direct, pilothouse} {
+			all = append(all, series{target: name, rounds: []round{{Jitter: tt.jitter[i]}}})
+		}
+		var out strings.Builder
+		writeTable(&out, workload{interval: tt.interval}, all)
+		if got := strings.Contains(out.String(), "The machine was too busy"); got != tt.want {
+			t.Errorf("%s: noted %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
+
 func TestVerdicts(t *testing.T) {
 	w := workload{title: "All", goals: []goal{{timesNginx, 1.5}, {timesNginx, 1.4}, {addedP50, 0.4}, {streamKB, 24}}}
 	var got strings.Builder
