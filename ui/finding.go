@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"pilothouse/backends"
 	"pilothouse/gpu"
@@ -239,7 +238,7 @@ func findGPUs(d pane.Data, add adder) {
 			if g.Err != "" {
 				why = ", " + g.Err
 			}
-			add(rankGPU, widget.Warn, "gpu %d: no reading for %s%s", g.Index, age.Truncate(time.Second), why)
+			add(rankGPU, widget.Warn, "gpu %d: no reading for %s%s", g.Index, widget.Age(age), why)
 		case held != 0:
 			add(rankGPU, widget.Warn, "gpu %d runs slower: %s", g.Index, strings.Join(held.Reasons(), ", "))
 		}

@@ -33,7 +33,7 @@ type Model struct {
 	slots   []slot
 	focus   pane.Pane
 	chosen  pane.Pane // what the user gave the focus to, shown or not
-	full    bool // the focused pane has the whole view
+	full    bool      // the focused pane has the whole view
 	paused  bool
 	dialogs []dialog
 
@@ -88,7 +88,7 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		}
 		return m, next()
 	case tea.WindowSizeMsg:
-		m.w, m.h = msg.Width, msg.Height
+		m.w, m.h, m.dirty = msg.Width, msg.Height, true
 		m.layout()
 	case tea.BackgroundColorMsg:
 		m.look.OnLight = !msg.IsDark()
@@ -160,7 +160,7 @@ func (m *Model) press(k tea.KeyPressMsg) tea.Cmd {
 	case key.Matches(k, m.keys.Findings):
 		m.dialogs = append(m.dialogs, &findingsDialog{keys: m.keys, findings: m.findings})
 	case key.Matches(k, m.keys.Try):
-		m.dialogs = append(m.dialogs, &tryDialog{keys: m.keys, pieces: curl(m.opts, m.data)})
+		m.dialogs = append(m.dialogs, &tryDialog{keys: m.keys, command: curl(m.opts, m.data)})
 	case key.Matches(k, m.keys.Next):
 		m.turn(1)
 	case key.Matches(k, m.keys.Previous):
@@ -256,7 +256,6 @@ const keysFrom = 5
 // layout places the panes for the size and the data. The focus is where the
 // user put it, or on the last pane shown while that one has no place.
 func (m *Model) layout() {
-	m.dirty = true
 	w, h := m.w, m.h-m.framed()
 	if m.full {
 		m.slots = []slot{{pane: m.focus, w: w, h: h}}

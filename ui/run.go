@@ -11,6 +11,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/colorprofile"
+	"golang.org/x/term"
 
 	"pilothouse/backends"
 	"pilothouse/gateway"
@@ -43,7 +44,7 @@ type Options struct {
 	ASCII   bool                 // draw without Unicode
 	Profile colorprofile.Profile // Unknown: what Environ says of the terminal
 
-	Input   io.Reader // nil: standard input
+	Input   io.Reader // nil: standard input, or the controlling terminal where that is none
 	Output  io.Writer // nil: standard output
 	Environ []string  // of the terminal's side; nil: the process's
 
@@ -55,10 +56,14 @@ type Options struct {
 const fps = 10
 
 // Run draws the dashboard until its user quits or ctx ends, both of which
-// return nil, or the terminal fails. It has the terminal to itself meanwhile
-// and leaves it as it was. Signals are the caller's: Run installs no handlers.
+// return nil, or its terminal goes away, which returns ErrLost, or fails. It has
+// the terminal to itself meanwhile and leaves it as it was. Signals are the
+// caller's: Run installs no handlers but the one that tells of a new size.
 func Run(ctx context.Context, o Options) error {
 	o = o.withDefaults()
+	stop := ctx.Done()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	opts := []tea.ProgramOption{
 		tea.WithContext(ctx),
 		tea.WithFPS(fps),
@@ -76,22 +81,33 @@ func Run(ctx context.Context, o Options) error {
 		opts = append(opts, tea.WithEnvironment(o.Environ))
 	}
 	if o.Input != nil {
-		opts = append(opts, tea.WithInput(o.Input))
+		opts = append(opts, tea.WithInput(watch(o.Input, func() { cancel(ErrLost) })))
 	}
 	if o.Output != nil {
 		opts = append(opts, tea.WithOutput(o.Output))
 	}
 	_, err := tea.NewProgram(New(o), opts...).Run()
-	if err == nil || ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+	select {
+	case <-stop:
 		return nil
+	default:
 	}
-	return fmt.Errorf("run the dashboard: %w", err)
+	switch {
+	case errors.Is(context.Cause(ctx), ErrLost):
+		return ErrLost
+	case err != nil:
+		return fmt.Errorf("run the dashboard: %w", err)
+	}
+	return nil
 }
 
 // withDefaults fills in what was left open.
 func (o Options) withDefaults() Options {
 	if o.Palette == "" {
 		o.Palette = widget.Auto
+	}
+	if o.Input == nil && term.IsTerminal(int(os.Stdin.Fd())) {
+		o.Input = os.Stdin
 	}
 	env := o.Environ
 	if env == nil {

@@ -25,10 +25,10 @@ type run struct {
 
 // statusRow draws row 1.
 func statusRow(t *widget.Theme, w int, o Options, d pane.Data, fs []finding, paused bool) string {
-	return segments(t, w, statusSegments(t, o, d, fs, paused))
+	return segments(t, w, statusSegments(t, w, o, d, fs, paused))
 }
 
-func statusSegments(t *widget.Theme, o Options, d pane.Data, fs []finding, paused bool) []segment {
+func statusSegments(t *widget.Theme, w int, o Options, d pane.Data, fs []finding, paused bool) []segment {
 	word, grade := verdict(d, fs)
 	mark := t.Mark(grade)
 	if word == verdicts[rankDraining] {
@@ -44,7 +44,7 @@ func statusSegments(t *widget.Theme, o Options, d pane.Data, fs []finding, pause
 	if paused {
 		seg = append(seg, segment{worth: 99, text: []run{{widget.Warn | widget.Inverse, " PAUSED "}}})
 	}
-	seg = append(seg, rateSegments(t, d)...)
+	seg = append(seg, rateSegments(t, w, d)...)
 	seg = append(seg, segment{worth: 50, right: true, text: []run{{widget.Plain, d.Now.UTC().Format("15:04:05Z")}}})
 	if o.Operator != "" {
 		seg = append(seg, segment{worth: 20, right: true, text: []run{{widget.Plain, o.Operator}}})
@@ -56,7 +56,7 @@ func statusSegments(t *widget.Theme, o Options, d pane.Data, fs []finding, pause
 }
 
 // rateSegments are the gateway's figures, of fixed width so that nothing jumps.
-func rateSegments(t *widget.Theme, d pane.Data) []segment {
+func rateSegments(t *widget.Theme, w int, d pane.Data) []segment {
 	requests, tokens, first, running, errors := "", "", "", "", ""
 	style := widget.Plain
 	if g := d.Gateway; g != nil {
@@ -84,11 +84,15 @@ func rateSegments(t *widget.Theme, d pane.Data) []segment {
 		}
 		return s
 	}
+	ttft, run := "ttft p95", "in flight"
+	if w < 100 {
+		ttft, run = "ttft", "run"
+	}
 	return []segment{
 		fact(80, "", 4, requests, widget.Plain, "req/s"),
 		fact(70, "", 4, tokens, widget.Plain, "tok/s"),
-		fact(60, "ttft p95", 6, first, widget.Plain, ""),
-		fact(75, "", 3, running, widget.Plain, "in flight"),
+		fact(60, ttft, 6, first, widget.Plain, ""),
+		fact(75, "", 3, running, widget.Plain, run),
 		fact(78, "err", 5, errors, style, ""),
 	}
 }
@@ -145,7 +149,7 @@ func attentionRow(t *widget.Theme, w int, o Options, d pane.Data, fs []finding) 
 		if !o.Demo {
 			return ""
 		}
-		return segments(t, w, trySegments(t, w, o, d))
+		return segments(t, w, trySegments(o, d))
 	}
 	c := widget.NewCanvas(t, w, 1)
 	end := w - 1

@@ -11,13 +11,9 @@ import (
 )
 
 // trySegments tell the demo's visitor where to send a request.
-func trySegments(t *widget.Theme, w int, o Options, d pane.Data) []segment {
+func trySegments(o Options, d pane.Data) []segment {
 	if d.Gateway == nil {
 		return []segment{{text: []run{{widget.Muted, "the gateway is starting"}}}}
-	}
-	// The whole command where it fits, else what it is made of.
-	if line := strings.Join(curl(o, d), " "); t.Width(line)+8 <= w {
-		return []segment{{text: []run{{widget.Muted, "try "}, {widget.Plain, line}}}}
 	}
 	return []segment{
 		{worth: 3, text: []run{{widget.Muted, "try "}, {widget.Plain, d.Gateway.Listen}}},
@@ -26,17 +22,19 @@ func trySegments(t *widget.Theme, w int, o Options, d pane.Data) []segment {
 	}
 }
 
-// curl is a command that works against the demo, in the pieces at which it may
-// be broken into lines; nil while its address is not known.
+// curl is a command that works against the demo, in lines short enough for most
+// screens; nil while its address is not known. Joined by line feeds they are one
+// command to a shell.
 func curl(o Options, d pane.Data) []string {
 	if d.Gateway == nil || !bare(d.Gateway.Listen) || !bare(o.DemoKey) {
 		return nil
 	}
 	return []string{
-		"curl -N " + d.Gateway.Listen + "/v1/chat/completions",
-		"-H 'Authorization: Bearer " + o.DemoKey + "'",
-		"-H 'Content-Type: application/json'",
-		`-d '{"model":"` + demoModel(d) + `","stream":true,"messages":[{"role":"user","content":"Hello!"}]}'`,
+		"curl -N " + d.Gateway.Listen + `/v1/chat/completions \`,
+		"  -H 'Authorization: Bearer " + o.DemoKey + `' \`,
+		`  -H 'Content-Type: application/json' \`,
+		`  -d '{"model":"` + demoModel(d) + `","stream":true,`,
+		`       "messages":[{"role":"user","content":"Hello!"}]}'`,
 	}
 }
 
@@ -76,18 +74,18 @@ func bare(s string) bool {
 // tryDialog shows the command line by line, with nothing beside it, so that it
 // can be copied off the screen.
 type tryDialog struct {
-	keys   keyMap
-	pieces []string
-	copied bool
+	keys    keyMap
+	command []string
+	copied  bool
 }
 
 func (d *tryDialog) bindings() []key.Binding { return []key.Binding{d.keys.Copy, d.keys.Close} }
 
 func (d *tryDialog) update(k tea.KeyPressMsg) (done bool, cmd tea.Cmd) {
 	switch {
-	case key.Matches(k, d.keys.Copy) && len(d.pieces) > 0:
+	case key.Matches(k, d.keys.Copy) && len(d.command) > 0:
 		d.copied = true
-		return false, tea.SetClipboard(strings.Join(d.pieces, " "))
+		return false, tea.SetClipboard(strings.Join(d.command, "\n"))
 	case key.Matches(k, d.keys.Close, d.keys.Accept, d.keys.Try):
 		return true, nil
 	}
@@ -96,22 +94,16 @@ func (d *tryDialog) update(k tea.KeyPressMsg) (done bool, cmd tea.Cmd) {
 
 func (d *tryDialog) view(t *widget.Theme, w, h int) string {
 	lines := []string{""}
-	if len(d.pieces) == 0 {
+	if len(d.command) == 0 {
 		lines = append(lines, "  The gateway's address is not known yet.")
 	}
-	for i, p := range d.pieces {
-		if i > 0 {
-			p = "  " + p
-		}
-		if i < len(d.pieces)-1 {
-			p += ` \`
-		}
+	for _, l := range d.command {
 		// A line too long for the screen goes on in the next, as a terminal
-		// would wrap it.
-		for t.Width(p) > w && w > 0 {
-			lines, p = append(lines, p[:min(w, len(p))]), p[min(w, len(p)):]
+		// would wrap it. It is ASCII throughout.
+		for ; len(l) > w; l = l[w:] {
+			lines = append(lines, l[:w])
 		}
-		lines = append(lines, p)
+		lines = append(lines, l)
 	}
 	note := ""
 	if d.copied {

@@ -121,10 +121,10 @@ func (p *Traffic) View(w, h int) string {
 // the curve with its scale, and the time axis. Seconds with errors are marked
 // on the upper edge.
 func (p *Traffic) graph(c *widget.Canvas, x, y, w, h int, unit string, now float64, all []float64, least float64, errors []float64) {
-	if h <= 0 {
+	const scale = 7
+	if h <= 0 || w <= scale {
 		return
 	}
-	const scale = 7
 	t := c.Theme
 	head, axis := 0, 0
 	if h >= 3 {
@@ -143,7 +143,7 @@ func (p *Traffic) graph(c *widget.Canvas, x, y, w, h int, unit string, now float
 		n := c.Text(x+scale, y, gw, widget.Bold, unit)
 		c.Text(x+scale+n+2, y, gw-n-2, widget.Plain, widget.Figure(now)+" now")
 	case gh >= 2:
-		c.Text(x, y+(gh+1)/2, 5, widget.Muted, unit)
+		c.Text(x+1, y+gh/2, 5, widget.Muted, unit)
 	}
 	y += head
 	c.Right(x, y, scale-2, widget.Muted, widget.Figure(top))

@@ -1,0 +1,79 @@
+package ui
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"pilothouse/backends"
+	"pilothouse/gateway"
+	"pilothouse/ui/pane"
+	"pilothouse/ui/widget"
+)
+
+func TestFindings(t *testing.T) {
+	one := func(name string, states ...backends.State) backends.BackendStatus {
+		b := backends.BackendStatus{Name: name}
+		for i, s := range states {
+			b.Replicas = append(b.Replicas, backends.ReplicaStatus{URL: "http://" + name + "-" + string(rune('0'+i)), State: s, Reason: "it says so", Since: night.Add(-41 * time.Second)})
+		}
+		return b
+	}
+	for _, tt := range []struct {
+		name  string
+		pool  []backends.BackendStatus
+		gate  func(*gateway.Snapshot)
+		word  string
+		grade widget.Style
+		texts []string // of the findings, in part and in order
+	}{
+		{name: "all well", pool: []backends.BackendStatus{one("a", backends.Healthy)}, word: "healthy", grade: widget.Good},
+		{name: "not known yet", pool: []backends.BackendStatus{one("a", backends.Unknown)}, word: "starting", grade: widget.Unknown},
+		{name: "one of one down", pool: []backends.BackendStatus{one("a", backends.Down)}, word: "unhealthy", grade: widget.Bad,
+			texts: []string{"no healthy backend, every request gets 503: a down for 41 s, it says so"}},
+		{name: "all down", pool: []backends.BackendStatus{one("a", backends.Down), one("b", backends.Down)}, word: "unhealthy", grade: widget.Bad,
+			texts: []string{"no healthy backend, every request gets 503: a down"}},
+		{name: "one of two backends down", pool: []backends.BackendStatus{one("a", backends.Healthy), one("b", backends.Down)}, word: "degraded", grade: widget.Bad,
+			texts: []string{"b down for 41 s, it says so; its requests get 503"}},
+		{name: "a replica down", pool: []backends.BackendStatus{one("a", backends.Healthy, backends.Down)}, word: "degraded", grade: widget.Warn,
+			texts: []string{"a: 1 of 2 replicas out: a-1 down for 41 s"}},
+		{name: "a shaky replica", pool: []backends.BackendStatus{one("a", backends.Degraded)}, word: "unsteady", grade: widget.Warn, texts: []string{"a: degraded for 41 s"}},
+		{name: "drained by somebody", pool: []backends.BackendStatus{one("a", backends.Healthy), one("b", backends.Draining)}, word: "degraded", grade: widget.Bad, texts: []string{"b draining"}},
+		{name: "no replica configured", pool: []backends.BackendStatus{one("a"), one("b", backends.Healthy)}, word: "degraded", grade: widget.Bad, texts: []string{"a has no replica"}},
+		{name: "gateway drains", pool: []backends.BackendStatus{one("a", backends.Healthy)}, gate: func(g *gateway.Snapshot) { g.Draining, g.InFlight = true, 3 }, word: "draining", grade: widget.Warn, texts: []string{"draining: new requests get 503, 3 in flight may end"}},
+		{name: "gateway is silent", pool: []backends.BackendStatus{one("a", backends.Healthy)}, gate: func(g *gateway.Snapshot) { g.At = night.Add(-9 * time.Second) }, word: "no news", grade: widget.Bad, texts: []string{"nothing for 9 s"}},
+		{name: "many errors", pool: []backends.BackendStatus{one("a", backends.Healthy)},
+			gate: func(g *gateway.Snapshot) { g.History = []gateway.Point{{Requests: 90}, {Requests: 10, Errors: 8}} }, word: "failing", grade: widget.Bad, texts: []string{"8.0% of answers failed in the last minute: 8 of 100"}},
+		{name: "some errors", pool: []backends.BackendStatus{one("a", backends.Healthy)},
+			gate: func(g *gateway.Snapshot) { g.History = []gateway.Point{{Requests: 100, Errors: 3}} }, word: "failing", grade: widget.Warn, texts: []string{"3.0%"}},
+		{name: "a single error is no rate", pool: []backends.BackendStatus{one("a", backends.Healthy)},
+			gate: func(g *gateway.Snapshot) { g.History = []gateway.Point{{Requests: 1, Errors: 1}} }, word: "healthy", grade: widget.Good},
+		{name: "errors of long ago", pool: []backends.BackendStatus{one("a", backends.Healthy)},
+			gate: func(g *gateway.Snapshot) {
+				g.History = append([]gateway.Point{{Requests: 90, Errors: 90}}, make([]gateway.Point, 60)...)
+				g.History[60].Requests = 9
+			}, word: "healthy", grade: widget.Good},
+		{name: "the most urgent first", pool: []backends.BackendStatus{one("a", backends.Healthy, backends.Down), one("b", backends.Down), one("c", backends.Trial)},
+			gate: func(g *gateway.Snapshot) { g.History = []gateway.Point{{Requests: 10, Errors: 10}} }, word: "degraded", grade: widget.Bad,
+			texts: []string{"b down", "100.0% of answers", "a: 1 of 2", "c: trial"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d := pane.Data{Now: night, Gateway: &gateway.Snapshot{At: night}, Pool: &backends.Snapshot{At: night, Backends: tt.pool}}
+			if tt.gate != nil {
+				tt.gate(d.Gateway)
+			}
+			fs := find(d)
+			if word, grade := verdict(d, fs); word != tt.word || grade != tt.grade {
+				t.Errorf("verdict %q in %d, want %q in %d", word, grade, tt.word, tt.grade)
+			}
+			if len(fs) != len(tt.texts) {
+				t.Fatalf("findings %v, want %q", fs, tt.texts)
+			}
+			for i, f := range fs {
+				if !strings.Contains(f.text, tt.texts[i]) {
+					t.Errorf("finding %d is %q, want %q", i, f.text, tt.texts[i])
+				}
+			}
+		})
+	}
+}
