@@ -63,6 +63,8 @@ func (r *request) refusalOf(err error) *refusal {
 		return &refusal{apiError: &openai.Error{Status: statusClientLeft, Type: "client_left", Code: "client_left"}, close: true}
 	case errors.Is(err, backends.ErrTruncated):
 		return failure(openai.CodeBackendError, "The model's backend broke off its answer.")
+	case errors.Is(err, errAnswerTooLarge):
+		return failure(openai.CodeBackendError, "The answer is larger than this gateway passes on; ask for streams, or for less.")
 	case errors.Is(err, openai.ErrEventTooLarge):
 		return failure(openai.CodeBackendError, "The model's backend sent an event that is too large.")
 	}

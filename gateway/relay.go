@@ -59,7 +59,7 @@ func (r *request) relayUnary(ctx *fasthttp.RequestCtx, up *backends.Conn, head *
 			return r.brokeOff(err)
 		}
 		if size += len(p); size > limit {
-			return r.brokeOff(errAnswerTooLarge)
+			return errAnswerTooLarge
 		}
 		resp.AppendBody(p)
 		r.progress()
@@ -142,9 +142,11 @@ func (r *request) fail(why backends.Failure) {
 }
 
 // brokeOff holds an answer that broke off against the replica, unless the
-// request was ended by others than it.
+// request was ended by others than it. Nor is an answer's size its fault: that
+// is the client's choice, who could close every replica's circuit with it.
 func (r *request) brokeOff(err error) error {
-	if cause := r.ended(); cause == nil || cause == errFirstByte || cause == errNextByte {
+	cause := r.ended()
+	if cause == nil && !errors.Is(err, openai.ErrEventTooLarge) || cause == errFirstByte || cause == errNextByte {
 		r.fail(r.why(err))
 	}
 	return err

@@ -35,12 +35,14 @@ func (r *request) relayStream(ctx *fasthttp.RequestCtx, up *backends.Conn, head 
 	s := &stream{r: r, up: up, head: *head, client: ctx.Conn()}
 	s.events.Buffers = &r.g.buffers
 	s.events.Reset(r.inspect.IncludeUsage, r.inspect.ContinuousUsage)
-	for s.pending == nil && !s.events.Done && !s.eof {
+	for s.pending == nil && !s.over() {
 		if err := s.read(); err != nil {
 			s.events.Idle()
 			return r.brokeOff(err)
 		}
-		s.pending = s.events.Chunk()
+		if !s.over() {
+			s.pending = s.events.Chunk()
+		}
 	}
 	r.began(streamed)
 	ctx.Request.ReleaseBody(1 << 10) // a long prompt need not wait for the answer's end
@@ -74,6 +76,9 @@ func (s *stream) read() error {
 	}
 	return err
 }
+
+// over tells whether nothing more is to come that a client gets.
+func (s *stream) over() bool { return s.events.Done || s.eof }
 
 // count books what was read since it was called last.
 func (s *stream) count() {
@@ -120,12 +125,9 @@ func (s *stream) WriteTo(w io.Writer) (n int64, err error) {
 	s.count()
 	out := firstChunk{w, s.client}
 	chunk := s.pending
-	for {
+	for !s.over() { // the last events leave with the end
 		if err = out.write(chunk); err != nil {
 			r.end(errClientLeft)
-			break
-		}
-		if s.events.Done || s.eof {
 			break
 		}
 		s.events.Idle()
@@ -135,7 +137,9 @@ func (s *stream) WriteTo(w io.Writer) (n int64, err error) {
 			break
 		}
 		s.count()
-		chunk = s.events.Chunk()
+		if !s.over() {
+			chunk = s.events.Chunk()
+		}
 	}
 	if err == nil {
 		if err = r.ended(); err == nil {
