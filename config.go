@@ -95,7 +95,7 @@ func loadConfig(path string) (*config, error) {
 		b := &c.Backends[i]
 		relative(&b.APIKeyFile)
 		if err := b.ReadKey(os.Getenv, os.ReadFile); err != nil {
-			errs = append(errs, locate(path, lines, c, err)...)
+			errs = append(errs, locate(path, lines, err)...)
 		}
 	}
 	return c, errors.Join(errs...)
@@ -179,7 +179,7 @@ func parseConfig(path string, text []byte) (*config, error) {
 		c.GPU.Source = "none"
 	}
 	lines := lineIndex(text)
-	errs := locate(path, lines, c, errors.Join(c.Validate(), backends.Check(c.Backends)))
+	errs := locate(path, lines, errors.Join(c.Validate(), backends.Check(c.Backends)))
 	if len(c.Backends) == 0 {
 		errs = append(errs, &settingError{file: path, got: "no [[backend]]", want: "at least one", remedy: "see pilothouse init for an example"})
 	}
@@ -212,13 +212,13 @@ func decodeErrors(path string, err error) error {
 }
 
 // locate gives each of the packages' joined errors its place in the file.
-func locate(path string, lines map[string]int, c *config, err error) (errs []error) {
+func locate(path string, lines map[string]int, err error) (errs []error) {
 	if err == nil {
 		return nil
 	}
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, e := range joined.Unwrap() {
-			errs = append(errs, locate(path, lines, c, e)...)
+			errs = append(errs, locate(path, lines, e)...)
 		}
 		return errs
 	}
@@ -228,13 +228,7 @@ func locate(path string, lines map[string]int, c *config, err error) (errs []err
 	case errors.As(err, &ours):
 		return []error{&settingError{file: path, line: lines[ours.Key], key: ours.Key, got: ours.Got, want: ours.Want}}
 	case errors.As(err, &theirs):
-		// Of two backends with one name, the mistake is the later one's.
-		table := ""
-		for i := range c.Backends {
-			if c.Backends[i].Name == theirs.Backend {
-				table = fmt.Sprintf("backend.%d", i)
-			}
-		}
+		table := fmt.Sprintf("backend.%d", theirs.Index)
 		key, _, _ := strings.Cut(theirs.Key, " ")
 		line := lines[table+"."+key]
 		if line == 0 {

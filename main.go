@@ -278,6 +278,7 @@ func (p *platform) reload(ctx context.Context, path string) error {
 		case <-ctx.Done():
 			return nil
 		case <-hup:
+			last = stampOf(path)
 			if _, err := p.keys.Reload(); err != nil {
 				p.log.Error("the keys file was not taken; the keys before it stay in force", "error", err)
 			}

@@ -39,6 +39,7 @@ type Config struct {
 	Timeouts   Timeouts `toml:"timeouts"`
 	Health     Health   `toml:"health"`
 
+	Index  int    `toml:"-"` // of it in the list; set by Check, for its errors
 	APIKey string `toml:"-"` // resolved from APIKeyEnv or APIKeyFile by ReadKey
 }
 
@@ -69,7 +70,10 @@ type Health struct {
 
 // SettingError is a setting that cannot be used: which, what it got, and what
 // to write instead.
-type SettingError struct{ Backend, Key, Got, Want string }
+type SettingError struct {
+	Index                   int // of the backend
+	Backend, Key, Got, Want string
+}
 
 func (e *SettingError) Error() string {
 	return fmt.Sprintf("backend %q: %s: got %s, want %s", e.Backend, e.Key, e.Got, e.Want)
@@ -116,7 +120,7 @@ func (c *Config) Fill() {
 func (c *Config) Validate() error {
 	var errs []error
 	bad := func(key, got, want string) {
-		errs = append(errs, &SettingError{c.Name, key, got, want})
+		errs = append(errs, &SettingError{c.Index, c.Name, key, got, want})
 	}
 	if c.Name == "" || strings.ContainsFunc(c.Name, notWord) {
 		bad("name", fmt.Sprintf("%q", c.Name), "letters, digits, '-', '_' and '.'")
@@ -180,17 +184,17 @@ func (c *Config) ReadKey(getenv func(string) string, readFile func(string) ([]by
 	case c.APIKeyEnv != "":
 		c.APIKey = getenv(c.APIKeyEnv)
 		if c.APIKey == "" {
-			return &SettingError{c.Name, "api_key_env", "nothing in the environment variable " + c.APIKeyEnv, "the key that the engine was started with; export it, or remove the setting"}
+			return &SettingError{c.Index, c.Name, "api_key_env", "nothing in the environment variable " + c.APIKeyEnv, "the key that the engine was started with; export it, or remove the setting"}
 		}
 	case c.APIKeyFile != "":
 		b, err := readFile(c.APIKeyFile)
 		if err != nil {
-			return &SettingError{c.Name, "api_key_file", fmt.Sprintf("%q, which can't be read (%v)", c.APIKeyFile, errors.Unwrap(err)), "a file that holds the key and nothing else"}
+			return &SettingError{c.Index, c.Name, "api_key_file", fmt.Sprintf("%q, which can't be read (%v)", c.APIKeyFile, errors.Unwrap(err)), "a file that holds the key and nothing else"}
 		}
 		c.APIKey = strings.TrimSpace(string(b))
 	}
 	if strings.ContainsFunc(c.APIKey, func(r rune) bool { return r <= ' ' || r > '~' }) || c.APIKeyFile != "" && c.APIKey == "" {
-		return &SettingError{c.Name, "api_key_env or api_key_file", "a key that is empty or has spaces or control characters", "one line of printable ASCII"}
+		return &SettingError{c.Index, c.Name, "api_key_env or api_key_file", "a key that is empty or has spaces or control characters", "one line of printable ASCII"}
 	}
 	return nil
 }

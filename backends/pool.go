@@ -76,13 +76,14 @@ func Check(cfg []Config) error {
 	claim := func(c *Config, key, what, value string) {
 		id := what + "\x00" + value
 		if s, ok := taken[id]; ok {
-			errs = append(errs, &SettingError{c.Name, key, fmt.Sprintf("%q, which backend %q has too", value, s.backend), "a " + what + " of its own"})
+			errs = append(errs, &SettingError{c.Index, c.Name, key, fmt.Sprintf("%q, which backend %q has too", value, s.backend), "a " + what + " of its own"})
 			return
 		}
 		taken[id] = seen{what, c.Name}
 	}
 	for i := range cfg {
 		c := &cfg[i]
+		c.Index = i
 		errs = append(errs, c.Validate())
 		claim(c, "name", "name", c.Name)
 		claim(c, "model", "model", c.Model)

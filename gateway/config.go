@@ -93,7 +93,7 @@ func (c *Config) Fill() {
 	if s.AdminListen == "" {
 		s.AdminListen = "127.0.0.1:9090"
 	}
-	if c.Limits.Burst == 0 {
+	if c.Limits.Burst == 0 && c.Limits.RequestsPerSecond > 0 {
 		c.Limits.Burst = int(c.Limits.RequestsPerSecond)
 	}
 }

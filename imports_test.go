@@ -1,0 +1,56 @@
+package main
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestImports holds the direction of imports that docs/design.md draws.
+func TestImports(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const fasthttp = "github.com/valyala/fasthttp"
+	// What each package, or each below a prefix ending in /, may import of the project.
+	may := map[string]string{
+		"backends":        "backends/openai",
+		"backends/openai": "",
+		"backends/sim":    "backends/openai",
+		"gateway":         "gateway/keys gateway/quota backends backends/openai",
+		"gateway/bench":   "",
+		"gateway/keys":    "",
+		"gateway/quota":   "",
+		"gpu":             "",
+		"gpu/sim":         "gpu",
+		"ui":              "ui/pane ui/widget gateway backends gpu",
+		"ui/cli":          "gateway gateway/keys backends gpu ui/widget",
+		"ui/pane":         "ui/widget gateway backends gpu",
+		"ui/widget":       "",
+	}
+	for line := range strings.Lines(string(out)) {
+		imports := strings.Fields(line)
+		pkg := strings.TrimPrefix(imports[0], "pilothouse/")
+		if pkg == "pilothouse" {
+			continue
+		}
+		if strings.Count(pkg, "/") > 1 {
+			t.Errorf("%s is more than two levels deep", pkg)
+		}
+		allowed, known := may[pkg]
+		if !known {
+			t.Errorf("package %s is not in this test's table, nor in docs/design.md's", pkg)
+		}
+		for _, imp := range imports[1:] {
+			own, ok := strings.CutPrefix(imp, "pilothouse/")
+			if ok && !slices.Contains(strings.Fields(allowed), own) {
+				t.Errorf("%s imports %s; it may import: %s", pkg, own, allowed)
+			}
+			if strings.HasPrefix(imp, fasthttp) && pkg != "gateway" && pkg != "gateway/bench" {
+				t.Errorf("%s imports fasthttp, which is the gateway's alone", pkg)
+			}
+		}
+	}
+}
