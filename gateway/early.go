@@ -49,6 +49,10 @@ func (g *Gateway) headerReceived(h *fasthttp.RequestHeader) (c fasthttp.RequestC
 
 // expect answers Expect: 100-continue before the body is sent.
 func (g *Gateway) expect(ctx *fasthttp.RequestCtx) int {
+	if g.stopping.Load() {
+		g.early(ctx, errStopping)
+		return ctx.Response.StatusCode()
+	}
 	if _, err := g.authenticate(&ctx.Request.Header); err != nil {
 		g.early(ctx, err)
 		return ctx.Response.StatusCode()
@@ -70,7 +74,6 @@ func (g *Gateway) tooLarge() *refusal {
 // ends with the answer.
 func (g *Gateway) unreadable(ctx *fasthttp.RequestCtx, err error) {
 	var small *fasthttp.ErrSmallBuffer
-	var network net.Error
 	switch {
 	case errors.As(err, &small):
 		err = refuse(openai.CodeHeadersTooLarge, "The request's headers are larger than "+g.server.MaxHeader.String()+".")
@@ -83,7 +86,7 @@ func (g *Gateway) unreadable(ctx *fasthttp.RequestCtx, err error) {
 				err = denied
 			}
 		}
-	case errors.As(err, &network) && network.Timeout():
+	case late(ctx.Conn()):
 		f := malformed("The request did not arrive within " + time.Duration(g.server.ReadTimeout).String() + ".")
 		f.Status, f.Code = fasthttp.StatusRequestTimeout, "request_timeout"
 		err = f
@@ -93,9 +96,19 @@ func (g *Gateway) unreadable(ctx *fasthttp.RequestCtx, err error) {
 	g.early(ctx, err)
 }
 
-// early answers and books a request that never reached the pipeline.
+func late(c net.Conn) bool {
+	own := clientConn(c)
+	return own != nil && own.late.Load()
+}
+
+// early answers and books a request that never reached the pipeline. It counts
+// for its address's rate as others do.
 func (g *Gateway) early(ctx *fasthttp.RequestCtx, err error) {
 	r := g.arrive(ctx)
+	r.origin(&ctx.Request.Header)
+	if limited := r.rate(); limited != nil {
+		err = limited
+	}
 	f := r.refusalOf(err)
 	f.close = true
 	r.refuse(ctx, f)

@@ -3,9 +3,11 @@ package gateway
 import (
 	"crypto/tls"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,6 +43,8 @@ type conn struct {
 	gone    atomic.Bool             // the client closed it, or its end of it
 	request atomic.Pointer[request] // under way on it
 	writing atomic.Int64            // when a write began that has not ended, in clock time; 0: none
+	refused atomic.Bool             // what it sent last may not have been read to its end
+	late    atomic.Bool             // a read has timed out
 }
 
 func listen(addr string, log *slog.Logger) (*listener, error) {
@@ -165,14 +169,45 @@ func (l *listener) check(f func(*conn)) {
 	}
 }
 
-func (c *conn) Write(p []byte) (int, error) {
-	c.writing.Store(now())
-	n, err := c.TCPConn.Write(p)
+// Read notes why it failed, which the error that becomes of it may hide.
+func (c *conn) Read(p []byte) (int, error) {
+	n, err := c.TCPConn.Read(p)
+	switch {
+	case err == nil || errors.Is(err, net.ErrClosed):
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		c.late.Store(true)
+	default:
+		c.gone.Store(true)
+	}
+	return n, err
+}
+
+// piece is as much as a client must take within the write time-out.
+const piece = 256 << 10
+
+func (c *conn) Write(p []byte) (n int, err error) {
+	for err == nil && len(p) > 0 {
+		c.writing.Store(now())
+		var took int
+		took, err = c.TCPConn.Write(p[:min(piece, len(p))])
+		n, p = n+took, p[took:]
+	}
 	c.writing.Store(0)
 	return n, err
 }
 
+// How long and how much a connection that was refused is read on.
+const (
+	lingerTime  = 2 * time.Second
+	lingerBytes = 64 << 20
+)
+
+// Close closes the connection. Were bytes of a refused request still unread,
+// the kernel would reset it, and the client would lose the answer that says why.
 func (c *conn) Close() error {
+	if c.refused.Load() && c.CloseWrite() == nil && c.SetReadDeadline(time.Now().Add(lingerTime)) == nil {
+		io.CopyN(io.Discard, c.TCPConn, lingerBytes)
+	}
 	c.owner.forget(c)
 	return c.TCPConn.Close()
 }

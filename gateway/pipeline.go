@@ -95,13 +95,10 @@ func (g *Gateway) arrive(ctx *fasthttp.RequestCtx) *request {
 func (r *request) find(ctx *fasthttp.RequestCtx) error {
 	h := &ctx.Request.Header
 	r.endpoint = r.g.find(target(h.RequestURI()))
-	set := r.g.settings.Load()
 	r.mu.Lock()
 	r.rec.Route = r.endpoint.path
-	if len(set.trusted) > 0 {
-		r.rec.client = quota.ClientAddr(r.rec.client, h.PeekAll("X-Forwarded-For"), set.trusted)
-	}
 	r.mu.Unlock()
+	r.origin(h)
 	if r.endpoint.open {
 		if err := r.checkMethod(h); err != nil {
 			return err
@@ -110,6 +107,25 @@ func (r *request) find(ctx *fasthttp.RequestCtx) error {
 	}
 	if r.g.stopping.Load() {
 		return errStopping
+	}
+	return nil
+}
+
+// origin finds the client's address behind trusted proxies.
+func (r *request) origin(h *fasthttp.RequestHeader) {
+	if trusted := r.g.settings.Load().trusted; len(trusted) > 0 {
+		r.mu.Lock()
+		r.rec.client = quota.ClientAddr(r.rec.client, h.PeekAll("X-Forwarded-For"), trusted)
+		r.mu.Unlock()
+	}
+}
+
+// rate holds the client's address against its rate.
+func (r *request) rate() error {
+	if ok, wait := r.g.settings.Load().addresses.Allow(r.rec.client); !ok {
+		f := refuse(openai.CodeRateLimited, "Too many requests from this address; try again in "+wait.Round(time.Millisecond).String()+".")
+		f.retryAfter = wait
+		return f
 	}
 	return nil
 }
@@ -127,10 +143,8 @@ func (r *request) checkMethod(h *fasthttp.RequestHeader) error {
 // its rate. Requests without a valid key count too: they cost as much.
 func (r *request) authenticate(ctx *fasthttp.RequestCtx) error {
 	key, err := r.g.authenticate(&ctx.Request.Header)
-	if ok, wait := r.g.settings.Load().addresses.Allow(r.rec.client); !ok {
-		f := refuse(openai.CodeRateLimited, "Too many requests from this address; try again in "+wait.Round(time.Millisecond).String()+".")
-		f.retryAfter = wait
-		return f
+	if limited := r.rate(); limited != nil {
+		return limited
 	}
 	if err != nil {
 		return err
@@ -372,6 +386,9 @@ func (r *request) refuse(ctx *fasthttp.RequestCtx, f *refusal) {
 		end = EndBackendFailed
 	}
 	r.settle(f.Status, f.Code, end)
+	if f.close && r.conn != nil {
+		r.conn.refused.Store(true)
+	}
 	f.write(&ctx.Response)
 	r.limitHeaders(&ctx.Response.Header)
 }
@@ -420,6 +437,7 @@ func (r *request) leave() {
 	}
 	r.left = true
 	r.settle(statusClientLeft, "", EndInterrupted) // only if nothing else did
+	r.abandon()
 	r.release()
 	if r.conn != nil {
 		r.conn.request.Store(nil)

@@ -96,6 +96,16 @@ func (r *request) during(c io.Closer) error {
 	return r.cause
 }
 
+// abandon closes what a panic left under way.
+func (r *request) abandon() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.aborts != nil {
+		r.aborts.Close()
+		r.aborts = nil
+	}
+}
+
 // step enters a phase, which the clock may end after the given time.
 func (r *request) step(p Phase, limit time.Duration) {
 	r.phase.Store(int32(p))

@@ -128,3 +128,12 @@ func chat(stream bool, content string) string {
 	}
 	return string(b)
 }
+
+// Connect opens a connection, with TLS where the gateway speaks it.
+func (s *service) Connect() *client {
+	s.t.Helper()
+	if strings.HasPrefix(s.URL(), "https") {
+		return s.DialTLS(&tls.Config{InsecureSkipVerify: true})
+	}
+	return s.Dial()
+}
