@@ -17,9 +17,29 @@ func (s *Stream) event(e []byte, lines int) {
 		to--
 	}
 	n := note{keep: s.keep}
-	s.data(e[len(field):to], &n)
+	data := e[len(field):to]
+	if len(s.head.text) > 0 && len(data) > len(s.head.text) && string(data[:len(s.head.text)]) == string(s.head.text) {
+		n.from = &s.head
+	}
+	s.data(data, &n)
+	if n.from == nil && n.choicesAt > 0 && n.choicesAt <= maxHead {
+		s.head.text = append(s.head.text[:0], data[:n.choicesAt]...)
+		s.head.before = n.before
+	}
 	s.put(e, len(field), &n)
 }
+
+// head is how the data of an event began: all before its member choices. The
+// events of a stream begin alike, with id, model and so on; what begins alike
+// is read alike, so comparing is enough. Nothing in a head matters but that it
+// is valid: it has neither usage nor error.
+type head struct {
+	text   []byte
+	before int // offset behind its last value
+}
+
+// maxHead bounds what a stream holds of a head.
+const maxHead = 512
 
 // data reads an event's data and takes over what n then says of it.
 func (s *Stream) data(data []byte, n *note) {
@@ -64,13 +84,17 @@ func (s *Stream) put(e []byte, at int, n *note) {
 
 // note is what an event's data says, and what the client is not to get of it.
 type note struct {
-	keep keep // the usage that it is to get
+	keep keep  // the usage that it is to get
+	from *head // what the data is known to begin with; nil: nothing
 
 	usage    Usage
 	hasUsage bool
 	choices  bool // it has some
 	bare     bool // it has an array of none
 	failed   bool // it is an error
+
+	choicesAt int // offset of the name choices, where all before may be a head; else 0
+	before    int // offset behind the value before that
 
 	drop bool   // leave the event out whole
 	cut  span   // leave this out of its data; nothing where end is 0
@@ -82,23 +106,30 @@ type span struct{ start, end int }
 // read goes through the data once. It reports false where b is no JSON object;
 // the note is of no use then.
 func (n *note) read(b []byte) bool {
-	i := scanSpace(b, 0)
-	if i >= len(b) || b[i] != '{' {
-		return false
-	}
-	i = scanSpace(b, i+1)
-	if i < len(b) && b[i] == '}' {
-		_, f := end(b, i+1)
-		return f == fine
-	}
 	before := 0   // offset behind the member before this one
 	kept := false // one before this one stays
+	i := 0
+	if n.from != nil {
+		i, before, kept = len(n.from.text), n.from.before, true
+	} else {
+		if i = scanSpace(b, 0); i >= len(b) || b[i] != '{' {
+			return false
+		}
+		if i = scanSpace(b, i+1); i < len(b) && b[i] == '}' {
+			_, f := end(b, i+1)
+			return f == fine
+		}
+	}
 	for last := false; !last; {
 		quote, start, escaped, f := scanName(b, i)
 		if f != fine || start >= len(b) {
 			return false
 		}
-		value, cut, f := n.member(plain(b[i+1:quote], escaped), b, start)
+		text := plain(b[i+1:quote], escaped)
+		if string(text) == "choices" && kept && !n.hasUsage && !n.failed && n.cut.end == 0 && n.choicesAt == 0 {
+			n.choicesAt, n.before = i, before
+		}
+		value, cut, f := n.member(text, b, start)
 		if f != fine {
 			return false
 		}

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"strings"
 	"testing"
-	"time"
 )
 
 // value makes the pointers of Defaults.
@@ -245,62 +244,6 @@ func TestInspectMessages(t *testing.T) {
 		if err == nil || err.Param != c.param || err.Message != c.message || err.Type != "invalid_request_error" {
 			t.Errorf("%.60q:\n got %+v\nwant %q %q", c.body, err, c.param, c.message)
 		}
-	}
-}
-
-// The work is linear: ten times the input takes nowhere near a hundred times
-// the time, for the inputs that a quadratic step would show in.
-func TestInspectLinear(t *testing.T) {
-	for _, c := range []struct {
-		name string
-		make func(n int) string
-	}{
-		{"distinct names", func(n int) string {
-			var b strings.Builder
-			for i := range n / 10 {
-				fmt.Fprintf(&b, `"%06x":0,`, i)
-			}
-			return chat(b.String() + `"z":0`)
-		}},
-		{"distinct names with escapes", func(n int) string {
-			var b strings.Builder
-			for i := range n / 16 {
-				fmt.Fprintf(&b, `"\u0061%06x":0,`, i)
-			}
-			return chat(b.String() + `"z":0`)
-		}},
-		{"distinct options", func(n int) string {
-			var b strings.Builder
-			for i := range n / 10 {
-				fmt.Fprintf(&b, `"%06x":0,`, i)
-			}
-			return chat(`"stream_options":{` + b.String() + `"z":0}`)
-		}},
-		{"equal names", func(n int) string { return chat(strings.Repeat(`"x":0,`, n/6) + `"z":0`) }},
-		{"white space", func(n int) string { return chat(strings.Repeat(" ", n) + `"z":0`) }},
-		{"arrays", func(n int) string { return chat(`"z":[` + strings.Repeat("[],", n/3) + `0]`) }},
-		{"escapes", func(n int) string { return chat(`"z":"` + strings.Repeat(`\n`, n/2) + `"`) }},
-		{"one number", func(n int) string { return chat(`"temperature":0.` + strings.Repeat("1", n)) }},
-		{"one name", func(n int) string { return chat(`"` + strings.Repeat(`\n`, n/2) + `":0`) }},
-		{"open brackets", func(n int) string { return chat(`"z":` + strings.Repeat("[", n)) }},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			took := func(n int) time.Duration {
-				body := []byte(c.make(n))
-				best := time.Hour
-				for range 3 {
-					var r Request
-					start := time.Now()
-					_ = r.Inspect(body, Chat) // some of these are refused, after the whole way
-					best = min(best, time.Since(start))
-				}
-				return best
-			}
-			small, large := took(1<<20), took(10<<20)
-			if large > 50*small+10*time.Millisecond {
-				t.Errorf("1 MiB took %v, 10 MiB %v", small, large)
-			}
-		})
 	}
 }
 

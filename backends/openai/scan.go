@@ -46,6 +46,7 @@ func scanSpace(b []byte, i int) int {
 	return scanSpaces(b, i)
 }
 
+//go:noinline
 func scanSpaces(b []byte, i int) int {
 	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\t' || b[i] == '\r') {
 		i++
@@ -57,16 +58,33 @@ func scanSpaces(b []byte, i int) int {
 // gives the offset behind the closing quote, or of the fault, and whether the
 // string has escapes.
 func scanString(b []byte, i int) (end int, escaped bool, f fault) {
+	for i+8 <= len(b) {
+		if m := special(b[i:]); m != 0 {
+			if i += bits.TrailingZeros64(m) >> 3; b[i] == '"' {
+				return i + 1, false, fine
+			}
+			break
+		}
+		i += 8
+	}
+	return scanRest(b, i)
+}
+
+// special looks at eight bytes at once. It sets the top bit of each that ends
+// a run of plain ASCII in a string: in x the byte is not ASCII, in x-0x20 a
+// control character, in (x^'"')-1 and (x^'\\')-1 one of these two. A borrow
+// goes only from such a byte to the next one, so the first bit is always right.
+func special(b []byte) uint64 {
 	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	x := binary.LittleEndian.Uint64(b)
+	return (x | (x - ones*' ') | ((x ^ ones*'"') - ones) | ((x ^ ones*'\\') - ones)) & tops
+}
+
+// scanRest is scanString from somewhere in the string on.
+func scanRest(b []byte, i int) (end int, escaped bool, f fault) {
 	for i < len(b) {
-		// Eight bytes at once. A byte is to be looked at when its top bit is
-		// set in: x (not ASCII), x-0x20 (control), (x^'"')-1 and (x^'\\')-1
-		// (equal). A borrow goes only from such a byte to the next one, so the
-		// first that is found is right.
 		for i+8 <= len(b) {
-			x := binary.LittleEndian.Uint64(b[i:])
-			m := (x | (x - ones*' ') | ((x ^ ones*'"') - ones) | ((x ^ ones*'\\') - ones)) & tops
-			if m != 0 {
+			if m := special(b[i:]); m != 0 {
 				i += bits.TrailingZeros64(m) >> 3
 				break
 			}
@@ -80,22 +98,10 @@ func scanString(b []byte, i int) (end int, escaped bool, f fault) {
 			return i + 1, escaped, fine
 		case c == '\\':
 			escaped = true
-			if i+1 >= len(b) {
-				return len(b), escaped, truncated
-			}
-			switch b[i+1] {
-			case 'n', '"', '\\', 't', 'r', '/', 'b', 'f':
-				i += 2
-			case 'u':
-				if i+6 > len(b) {
-					return len(b), escaped, truncated
-				}
-				if _, ok := hex4(b[i+2 : i+6]); !ok {
-					return i, escaped, notEscape
-				}
-				i += 6
-			default:
-				return i, escaped, notEscape
+			if i+1 < len(b) && (b[i+1] == 'n' || b[i+1] == '"') {
+				i += 2 // nearly all of them
+			} else if i, f = scanEscape(b, i); f != fine {
+				return i, escaped, f
 			}
 		case c < ' ':
 			return i, escaped, control
@@ -110,6 +116,25 @@ func scanString(b []byte, i int) (end int, escaped bool, f fault) {
 		}
 	}
 	return len(b), escaped, truncated
+}
+
+// scanEscape gives the offset behind the escape at b[i], or of the fault.
+func scanEscape(b []byte, i int) (int, fault) {
+	if i+1 >= len(b) {
+		return len(b), truncated
+	}
+	switch b[i+1] {
+	case 'n', '"', '\\', 't', 'r', '/', 'b', 'f':
+		return i + 2, fine
+	case 'u':
+		if i+6 > len(b) {
+			return len(b), truncated
+		}
+		if _, ok := hex4(b[i+2 : i+6]); ok {
+			return i + 6, fine
+		}
+	}
+	return i, notEscape
 }
 
 // scanRunes gives the offset behind the characters of two to four bytes that
@@ -206,8 +231,19 @@ func scanDigits(b []byte, i int) int {
 // it, inside depth open containers. It gives the offset behind the value, or
 // of the fault.
 func scanValue(b []byte, i, depth int) (int, fault) {
+	if i < len(b) && (b[i] == '{' || b[i] == '[') {
+		return scanContainer(b, i, depth)
+	}
+	return scanScalar(b, i)
+}
+
+// scanContainer is scanValue for an object or an array. Nearly all that it
+// meets are plain strings and names, so it goes through those itself: the call
+// would cost as much as the work.
+func scanContainer(b []byte, i, depth int) (int, fault) {
 	var (
-		objects [MaxDepth / 64]uint64 // bit d: the container at depth d is an object
+		objects [MaxDepth / 64]uint64 // bit d: the container around depth d is an object
+		object  bool                  // … around this value
 		outside = depth
 		f       fault
 	)
@@ -217,51 +253,47 @@ value:
 	}
 	switch c := b[i]; c {
 	case '"':
-		if i, _, f = scanString(b, i+1); f != fine {
+		i++
+		for i+8 <= len(b) {
+			if m := special(b[i:]); m != 0 {
+				i += bits.TrailingZeros64(m) >> 3
+				break
+			}
+			i += 8
+		}
+		if i < len(b) && b[i] == '"' {
+			i++
+		} else if i, _, f = scanRest(b, i); f != fine {
 			return i, f
 		}
-	case '{':
+	case '{', '[':
 		if depth == MaxDepth {
 			return i, tooDeep
 		}
-		objects[depth>>6] |= 1 << (depth & 63)
+		if bit := uint64(1) << (depth & 63); object {
+			objects[depth>>6] |= bit
+		} else {
+			objects[depth>>6] &^= bit
+		}
 		depth++
-		if i = scanSpace(b, i+1); i < len(b) && b[i] == '}' {
-			depth--
-			i++
+		object = c == '{'
+		i = scanSpace(b, i+1)
+		if i < len(b) && b[i] == c+2 { // } or ]
 			break
 		}
-		goto name
-	case '[':
-		if depth == MaxDepth {
-			return i, tooDeep
-		}
-		objects[depth>>6] &^= 1 << (depth & 63)
-		depth++
-		if i = scanSpace(b, i+1); i < len(b) && b[i] == ']' {
-			depth--
-			i++
-			break
+		if object {
+			goto name
 		}
 		goto value
-	case 't', 'f', 'n':
-		word := literal(c)
-		if len(b)-i < len(word) || string(b[i:i+len(word)]) != word {
-			return i, misplaced
-		}
-		i += len(word)
-	case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
-		if i, f = scanNumber(b, i); f != fine {
+	default:
+		if i, f = scanScalar(b, i); f != fine {
 			return i, f
 		}
-	default:
-		return i, misplaced
 	}
-	for depth > outside { // behind a value in a container
+	for { // behind a value, or at the bracket that closes an empty container
 		if i = scanSpace(b, i); i >= len(b) {
 			return i, truncated
 		}
-		object := objects[(depth-1)>>6]>>((depth-1)&63)&1 != 0
 		switch c := b[i]; {
 		case c == ',':
 			i = scanSpace(b, i+1)
@@ -272,16 +304,71 @@ value:
 		case c == '}' && object, c == ']' && !object:
 			depth--
 			i++
+			if depth == outside {
+				return i, fine
+			}
+			object = objects[depth>>6]>>(depth&63)&1 != 0
 		default:
 			return i, misplaced
 		}
 	}
-	return i, fine
 name:
-	if _, i, _, f = scanName(b, i); f != fine {
+	if i >= len(b) {
+		return i, truncated
+	}
+	if b[i] != '"' {
+		return i, misplaced
+	}
+	i++
+	for i+8 <= len(b) {
+		if m := special(b[i:]); m != 0 {
+			i += bits.TrailingZeros64(m) >> 3
+			break
+		}
+		i += 8
+	}
+	if i < len(b) && b[i] == '"' {
+		i++
+	} else if i, _, f = scanRest(b, i); f != fine {
 		return i, f
 	}
+	if i = scanSpace(b, i); i >= len(b) {
+		return i, truncated
+	}
+	if b[i] != ':' {
+		return i, misplaced
+	}
+	i = scanSpace(b, i+1)
 	goto value
+}
+
+// scanScalar is scanValue for what is neither object nor array.
+func scanScalar(b []byte, i int) (int, fault) {
+	if i >= len(b) {
+		return i, truncated
+	}
+	switch c := b[i]; c {
+	case '"':
+		i, _, f := scanString(b, i+1)
+		return i, f
+	case 'n':
+		if len(b)-i >= 4 && string(b[i:i+4]) == "null" {
+			return i + 4, fine
+		}
+	case 't':
+		if len(b)-i >= 4 && string(b[i:i+4]) == "true" {
+			return i + 4, fine
+		}
+	case 'f':
+		if len(b)-i >= 5 && string(b[i:i+5]) == "false" {
+			return i + 5, fine
+		}
+	default:
+		if c == '-' || c-'0' <= 9 {
+			return scanNumber(b, i)
+		}
+	}
+	return i, misplaced
 }
 
 // scanName checks a member's name, which is to begin at b[i], and the colon
@@ -321,15 +408,4 @@ func scanNext(b []byte, i int) (next int, last bool, f fault) {
 		return i + 1, true, fine
 	}
 	return i, false, misplaced
-}
-
-// literal is the word that begins with c, which is one of t, f and n.
-func literal(c byte) string {
-	switch c {
-	case 't':
-		return "true"
-	case 'f':
-		return "false"
-	}
-	return "null"
 }

@@ -48,6 +48,7 @@ type Stream struct {
 	begun    bool // the first event is over: a byte order mark is one no more
 	err      error
 	edge     edge
+	head     head
 
 	// buf is room for a size line, then begin: complete events, end: where
 	// gap is set the CRLF that ends their chunk, then the event that is still
@@ -83,7 +84,7 @@ const (
 // continuousUsage counts only with includeUsage, as in vLLM.
 func (s *Stream) Reset(includeUsage, continuousUsage bool) {
 	s.release()
-	*s = Stream{Buffers: s.Buffers, MaxEvent: s.MaxEvent, buf: s.buf, lent: s.lent}
+	*s = Stream{Buffers: s.Buffers, MaxEvent: s.MaxEvent, buf: s.buf, lent: s.lent, head: head{text: s.head.text[:0]}}
 	switch {
 	case includeUsage && continuousUsage:
 		s.keep = keepAll
@@ -147,7 +148,9 @@ func (s *Stream) prepare(n int) {
 		s.buf = append(s.buf[:sizeLine], s.buf[s.begin:]...)
 		s.begin, s.end = sizeLine, s.end-move
 	}
-	s.buf = slices.Grow(s.buf, n+len("\r\n"))
+	if n += len("\r\n"); cap(s.buf)-len(s.buf) < n {
+		s.buf = slices.Grow(s.buf, max(n, len(s.buf))) // doubling: large events are copied less
+	}
 }
 
 // hold keeps the incomplete event that p ends with.

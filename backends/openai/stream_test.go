@@ -7,10 +7,8 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http/httputil"
-	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 // Events as vLLM sends them: with usage on every one, the last with it alone.
@@ -377,38 +375,5 @@ func TestStreamAllocates(t *testing.T) {
 	})
 	if n != 0 {
 		t.Errorf("%v allocations, want none", n)
-	}
-}
-
-// An event of 1 MB that comes in small pieces is gone through once: ten times
-// the pieces take nowhere near a hundred times the time.
-func TestStreamLinear(t *testing.T) {
-	for _, c := range []struct{ name, fill, end string }{
-		{"LF", "x", "\"}\n\n"}, {"CRLF", "x", "\"}\r\n\r\n"}, {"lines", "\"\ndata:\"", "\"}\n\n"}, {"CR", "\"\rdata:\"", "\"}\r\r"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			took := func(n int) time.Duration {
-				input := []byte(`data: {"a":"` + strings.Repeat(c.fill, n/len(c.fill)) + c.end)
-				best := time.Hour
-				for range 3 {
-					var s Stream
-					s.Reset(false, false)
-					start := time.Now()
-					for p := range slices.Chunk(input, 100) {
-						if err := s.Write(p); err != nil {
-							t.Fatal(err)
-						}
-					}
-					best = min(best, time.Since(start))
-					if s.Chunk() == nil {
-						t.Fatal("no chunk")
-					}
-				}
-				return best
-			}
-			if small, large := took(100<<10), took(1000<<10); large > 50*small+10*time.Millisecond {
-				t.Errorf("100 KB took %v, 1 MB %v", small, large)
-			}
-		})
 	}
 }
