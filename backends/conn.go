@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -17,7 +18,11 @@ type Conn struct {
 	Reused bool // it carried a request before
 
 	replica *Replica
-	buf     []byte // nil while idle
+	raw     syscall.RawConn // nil over TLS
+	take    func(fd uintptr) bool
+	got     int // what take read
+	failed  error
+	buf     []byte // nil while nothing is in it
 	r, w    int    // what was read and is not used yet
 	read    bool   // a byte of the present answer was read
 	head    Head
@@ -44,9 +49,6 @@ func (c *Conn) Answered() bool { return c.read }
 
 // ReadHead reads the answer's head; interim answers (1xx) are passed over.
 func (c *Conn) ReadHead() (*Head, error) {
-	if c.buf == nil {
-		c.buf = buffers.Get().(*[readSize]byte)[:]
-	}
 	for {
 		if c.r < c.w {
 			n, err := parseHead(c.buf[c.r:c.w], &c.head)
@@ -74,13 +76,23 @@ func (c *Conn) ReadHead() (*Head, error) {
 	}
 }
 
+// newConn makes a Conn of a connection that was just opened.
+func newConn(c net.Conn, replica *Replica) *Conn {
+	conn := &Conn{Conn: c, replica: replica}
+	if t, ok := c.(*net.TCPConn); ok {
+		if raw, err := t.SyscallConn(); err == nil {
+			conn.raw, conn.take = raw, conn.takeFrom
+		}
+	}
+	return conn
+}
+
 // fill reads more into the buffer, behind what is still unused. The end of the
 // connection is io.ErrUnexpectedEOF.
 func (c *Conn) fill() error {
 	if c.r == c.w {
 		c.r, c.w = 0, 0
-	}
-	if c.w == len(c.buf) {
+	} else if c.w == len(c.buf) {
 		if c.r > 0 {
 			c.w = copy(c.buf, c.buf[c.r:c.w])
 			c.r = 0
@@ -91,16 +103,55 @@ func (c *Conn) fill() error {
 			c.buf = append(c.buf, make([]byte, len(c.buf))...)
 		}
 	}
-	n, err := c.Conn.Read(c.buf[c.w:])
+	n, err := c.receive()
 	if n > 0 {
 		c.w += n
 		c.read = true
 		return nil
 	}
-	if err == io.EOF {
+	if err == nil || err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
 	return err
+}
+
+// receive reads once, and waits for something to read. A stream waits most of
+// the time: meanwhile an empty buffer is given back, so that what many quiet
+// streams hold is next to nothing.
+func (c *Conn) receive() (int, error) {
+	if c.raw == nil {
+		c.needBuffer()
+		return c.Conn.Read(c.buf[c.w:])
+	}
+	if err := c.raw.Read(c.take); err != nil {
+		return 0, err
+	}
+	return c.got, c.failed
+}
+
+// takeFrom reads what is there. It returns false where nothing is, to be
+// called again when something has come.
+func (c *Conn) takeFrom(fd uintptr) bool {
+	c.needBuffer()
+	for {
+		c.got, c.failed = syscall.Read(int(fd), c.buf[c.w:])
+		switch c.failed {
+		case syscall.EINTR:
+			continue
+		case syscall.EAGAIN:
+			if c.w == 0 {
+				c.dropBuffer()
+			}
+			return false
+		}
+		return true
+	}
+}
+
+func (c *Conn) needBuffer() {
+	if c.buf == nil {
+		c.buf = buffers.Get().(*[readSize]byte)[:]
+	}
 }
 
 // Next returns the next bytes of the body, as many as have come, and waits for

@@ -119,7 +119,7 @@ func (r *Replica) Dial(ctx context.Context) (*Conn, error) {
 		}
 		c = t
 	}
-	return &Conn{Conn: c, replica: r}, nil
+	return newConn(c, r), nil
 }
 
 // maxIdle bounds the connections kept for later.
