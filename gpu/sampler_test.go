@@ -178,6 +178,27 @@ func TestErrorsKeepTheLastReading(t *testing.T) {
 	})
 }
 
+func TestWhatIsNotMeasuredStaysAndAges(t *testing.T) {
+	b := newBench(1)
+	sampling(t, b, func(t *testing.T, s *Sampler) {
+		time.Sleep(1500 * time.Millisecond)
+		b.set(0, func(context.Context) (Sample, error) { return Sample{Util: Read(7, time.Now())}, nil })
+		time.Sleep(3 * time.Second)
+		g := s.Snapshot().GPUs[0]
+		if g.Util.Or(0) != 7 || g.Power.Or(0) != 36 || g.Power.Age(time.Now()) < 3*time.Second || !g.Throttle.Known() {
+			t.Errorf("utilisation %+v, power %+v, throttle known: %v", g.Util, g.Power, g.Throttle.Known())
+		}
+		if last := g.History[len(g.History)-1]; last.Power != 36 {
+			t.Errorf("a reading of 3 s ago makes no point: %+v", last)
+		}
+		time.Sleep(3 * time.Second)
+		g = s.Snapshot().GPUs[0]
+		if last := g.History[len(g.History)-1]; Known(last.Power) || last.Util != 7 {
+			t.Errorf("a reading of 6 s ago makes a point: %+v", last)
+		}
+	})
+}
+
 func TestDevicesAreAskedForAgain(t *testing.T) {
 	b := newBench(1)
 	b.listed = errors.New("no driver")

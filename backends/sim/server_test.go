@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strings"
 	"testing"
@@ -130,6 +131,30 @@ func TestStopAbortsWhatIsInFlight(t *testing.T) {
 		if l.Running != 0 || l.KVUsed != 0 || l.Serving || l.Aborted != 1 {
 			t.Errorf("after the stop: %+v", l)
 		}
+	}
+}
+
+// The handlers alone, on a server that stays: an answer that the engine's end
+// cuts short is broken off, whoever closes the connection first.
+func TestAnAbortedAnswerIsNotComplete(t *testing.T) {
+	for _, stream := range []bool{false, true} {
+		s := start(t, sim.Config{Speed: 1})
+		front := httptest.NewServer(s)
+		answers := make(chan error, 1)
+		go func() {
+			r, err := http.Post(front.URL+"/v1/chat/completions", "application/json", strings.NewReader(body(stream, 4000)))
+			if err == nil {
+				_, err = io.Copy(io.Discard, r.Body)
+				_ = r.Body.Close()
+			}
+			answers <- err
+		}()
+		eventually(t, "a token", func() bool { return s.Load().GeneratedTokens > 0 })
+		s.stop()
+		if err := <-answers; err == nil {
+			t.Errorf("stream %v: the answer looks complete", stream)
+		}
+		front.Close()
 	}
 }
 

@@ -102,22 +102,32 @@ func TestTrafficIsAMixture(t *testing.T) {
 	}
 }
 
-// Against a simulator that breaks every stream off, nothing counts as answered.
+// A stream that ends without its last event has broken off, even where its
+// framing is whole.
 func TestTrafficNoticesBrokenStreams(t *testing.T) {
-	s := start(t, sim.Config{Speed: 1000, Faults: []sim.Fault{{Kind: sim.Truncate, After: 1}}})
-	traffic, err := sim.NewTraffic(sim.TrafficConfig{BaseURL: s.url, Rate: 200, Seed: 1,
-		Orgs: []sim.TrafficOrg{{Key: "k", Weight: 1}}, Models: []sim.TrafficModel{{Name: testModel}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan error)
-	go func() { done <- traffic.Run(ctx) }()
-	eventually(t, "20 have failed", func() bool { return traffic.Stats().Failed >= 20 })
-	stop()
-	<-done
-	if st := traffic.Stats(); st.Answered != 0 {
-		t.Errorf("%d broken answers taken for whole ones", st.Answered)
+	cut := start(t, sim.Config{Speed: 1000, Faults: []sim.Fault{{Kind: sim.Truncate, After: 1}}})
+	short := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = io.WriteString(w, "data: {}\n\n")
+	}))
+	defer short.Close()
+	for name, url := range map[string]string{"cut": cut.url, "short": short.URL} {
+		t.Run(name, func(t *testing.T) {
+			traffic, err := sim.NewTraffic(sim.TrafficConfig{BaseURL: url, Rate: 200, Seed: 1,
+				Orgs: []sim.TrafficOrg{{Key: "k", Weight: 1}}, Models: []sim.TrafficModel{{Name: testModel}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, stop := context.WithCancel(t.Context())
+			done := make(chan error)
+			go func() { done <- traffic.Run(ctx) }()
+			eventually(t, "20 have failed", func() bool { return traffic.Stats().Failed >= 20 })
+			stop()
+			<-done
+			if st := traffic.Stats(); st.Answered != 0 {
+				t.Errorf("%d broken answers taken for whole ones", st.Answered)
+			}
+		})
 	}
 }
 
