@@ -73,7 +73,7 @@ func TestInspectLinear(t *testing.T) {
 		{"open brackets", func(n int) string { return chat(`"z":` + strings.Repeat("[", n)) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			linear(t, 1<<20, func(n int) func() {
+			linear(t, 256<<10, func(n int) func() {
 				body := []byte(c.make(n))
 				return func() {
 					var r Request

@@ -65,35 +65,22 @@ func scanUsage(b []byte, i, depth int, u *Usage) (int, fault) {
 		if f != fine {
 			return start, f
 		}
-		var what *int
-		switch text := plain(b[i+1:quote], escaped); string(text) {
-		case "prompt_tokens":
-			what = &u.Prompt
-		case "completion_tokens":
-			what = &u.Completion
-		case "total_tokens":
-			what = &u.Total
-		case "cached_tokens":
-			if depth == inDetails {
-				what = &u.Cached
-			}
-		case "prompt_tokens_details":
-			if depth != inDetails && start < len(b) && b[start] == '{' {
-				var details Usage
-				if i, f = scanUsage(b, start, inDetails, &details); f != fine {
-					return i, f
-				}
-				u.Cached = max(u.Cached, details.Cached)
-				goto next
+		text := plain(b[i+1:quote], escaped)
+		if string(text) == "prompt_tokens_details" && start < len(b) && b[start] == '{' {
+			i, f = scanDetails(b, start, depth+1, u)
+		} else if i, f = scanValue(b, start, depth+1); f == fine {
+			switch string(text) {
+			case "prompt_tokens":
+				u.Prompt = max(u.Prompt, count(b[start:i]))
+			case "completion_tokens":
+				u.Completion = max(u.Completion, count(b[start:i]))
+			case "total_tokens":
+				u.Total = max(u.Total, count(b[start:i]))
 			}
 		}
-		if i, f = scanValue(b, start, depth+1); f != fine {
+		if f != fine {
 			return i, f
 		}
-		if what != nil {
-			*what = max(*what, count(b[start:i]))
-		}
-	next:
 		var last bool
 		if i, last, f = scanNext(b, i); f != fine || last {
 			return i, f
@@ -101,9 +88,30 @@ func scanUsage(b []byte, i, depth int, u *Usage) (int, fault) {
 	}
 }
 
-// inDetails is the depth at which prompt_tokens_details stands: in usage, in
-// the answer.
-const inDetails = 2
+// scanDetails is scanUsage for prompt_tokens_details.
+func scanDetails(b []byte, i, depth int, u *Usage) (int, fault) {
+	i = scanSpace(b, i+1)
+	if i < len(b) && b[i] == '}' {
+		return i + 1, fine
+	}
+	for {
+		quote, start, escaped, f := scanName(b, i)
+		if f != fine {
+			return start, f
+		}
+		cached := is(b[i+1:quote], escaped, "cached_tokens")
+		if i, f = scanValue(b, start, depth+1); f != fine {
+			return i, f
+		}
+		if cached {
+			u.Cached = max(u.Cached, count(b[start:i]))
+		}
+		var last bool
+		if i, last, f = scanNext(b, i); f != fine || last {
+			return i, f
+		}
+	}
+}
 
 // count reads a number of tokens; 0 where v is none.
 func count(v []byte) int {
