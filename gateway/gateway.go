@@ -193,6 +193,11 @@ func (g *Gateway) Run(ctx context.Context) error {
 		g.drain()
 	case <-failed.Done():
 	}
+	l.check(func(c *conn) { // those that wait for a request are not waited for
+		if !c.busy.Load() && !c.refused.Load() {
+			c.TCPConn.Close()
+		}
+	})
 	bound, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	server.ShutdownWithContext(bound) // its error is that of the bound, met below
@@ -216,17 +221,20 @@ func (g *Gateway) drain() {
 	g.listener.check(func(c *conn) {
 		if r := c.request.Load(); r != nil {
 			r.end(errStopping)
+		} else if c.busy.Load() { // its client takes too long over the answer
+			c.TCPConn.Close()
 		}
 	})
 	g.quiet(2 * time.Second)
 }
 
-// quiet waits until nothing is in flight, or the time is up.
+// quiet waits until nothing is in flight and every answer has been sent, or the
+// time is up.
 func (g *Gateway) quiet(limit time.Duration) bool {
 	end := time.After(limit)
 	look := time.NewTicker(10 * time.Millisecond)
 	defer look.Stop()
-	for g.stats.inflight.Load() > 0 {
+	for g.stats.inflight.Load() > 0 || g.listener.busy() {
 		select {
 		case <-end:
 			return false

@@ -42,6 +42,7 @@ type conn struct {
 	peer    netip.Addr
 	gone    atomic.Bool             // the client closed it, or its end of it
 	request atomic.Pointer[request] // under way on it
+	busy    atomic.Bool             // a request is under way, or its answer is being sent
 	writing atomic.Int64            // when a write began that has not ended, in clock time; 0: none
 	refused atomic.Bool             // what it sent last may not have been read to its end
 	late    atomic.Bool             // a read has timed out
@@ -169,8 +170,18 @@ func (l *listener) check(f func(*conn)) {
 	}
 }
 
-// Read notes why it failed, which the error that becomes of it may hide.
+// busy tells whether any connection is.
+func (l *listener) busy() (some bool) {
+	l.check(func(c *conn) { some = some || c.busy.Load() })
+	return some
+}
+
+// Read notes why it failed, which the error that becomes of it may hide. Whoever
+// reads has sent the answer before.
 func (c *conn) Read(p []byte) (int, error) {
+	if c.busy.Load() {
+		c.busy.Store(false)
+	}
 	n, err := c.TCPConn.Read(p)
 	switch {
 	case err == nil || errors.Is(err, net.ErrClosed):
@@ -205,6 +216,7 @@ const (
 // Close closes the connection. Were bytes of a refused request still unread,
 // the kernel would reset it, and the client would lose the answer that says why.
 func (c *conn) Close() error {
+	c.busy.Store(false)
 	if c.refused.Load() && c.CloseWrite() == nil && c.SetReadDeadline(time.Now().Add(lingerTime)) == nil {
 		io.CopyN(io.Discard, c.TCPConn, lingerBytes)
 	}

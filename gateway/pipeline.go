@@ -84,6 +84,7 @@ func (g *Gateway) arrive(ctx *fasthttp.RequestCtx) *request {
 	if r.conn = clientConn(ctx.Conn()); r.conn != nil {
 		r.rec.client = r.conn.peer
 		r.conn.request.Store(r)
+		r.conn.busy.Store(true)
 		if r.conn.gone.Load() {
 			r.end(errClientLeft)
 		}
