@@ -71,7 +71,7 @@ func TestTrafficIsAMixture(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan error)
+	done := make(chan error, 1)
 	go func() { done <- traffic.Run(ctx) }()
 	eventually(t, "800 requests have come", func() bool { return got.of("all") >= 800 })
 	stop()
@@ -119,7 +119,7 @@ func TestTrafficNoticesBrokenStreams(t *testing.T) {
 				t.Fatal(err)
 			}
 			ctx, stop := context.WithCancel(t.Context())
-			done := make(chan error)
+			done := make(chan error, 1)
 			go func() { done <- traffic.Run(ctx) }()
 			eventually(t, "20 have failed", func() bool { return traffic.Stats().Failed >= 20 })
 			stop()
