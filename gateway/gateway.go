@@ -322,6 +322,7 @@ func (g *Gateway) sideServers(group *errgroup.Group, work context.Context) (side
 			}
 			return fmt.Errorf("listen for %s: %w", what, err)
 		}
+		s.ErrorLog = slog.NewLogLogger(g.log.Handler(), slog.LevelWarn)
 		side = append(side, s)
 		group.Go(func() error {
 			if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {

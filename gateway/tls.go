@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -80,14 +81,21 @@ func redirect(httpsAddr string) *http.Server {
 	return &http.Server{
 		ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, MaxHeaderBytes: 8 << 10,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-			host := req.Host
+			host, uri := req.Host, req.URL.RequestURI()
 			if h, _, err := net.SplitHostPort(host); err == nil {
 				host = h
 			}
+			host = strings.Trim(host, "[]")
+			if host == "" || !strings.HasPrefix(uri, "/") { // HTTP/1.0, OPTIONS *
+				http.Error(w, "This is the address of https://; ask there.", http.StatusBadRequest)
+				return
+			}
 			if port != "443" {
 				host = net.JoinHostPort(host, port)
+			} else if strings.Contains(host, ":") {
+				host = "[" + host + "]"
 			}
-			http.Redirect(w, req, "https://"+host+req.URL.RequestURI(), http.StatusPermanentRedirect)
+			http.Redirect(w, req, "https://"+host+uri, http.StatusPermanentRedirect)
 		}),
 	}
 }
