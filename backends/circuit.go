@@ -18,13 +18,13 @@ import (
 // A circuit that opened stays open for a back-off that doubles with each trial
 // that fails, up to maxBackoff.
 type circuit struct {
-	fall, rise int
-	now        func() time.Time
-	changed    func() // called after each change of state, without the lock
+	now     func() time.Time
+	changed func() // called after each change of state, without the lock
 
 	clean atomic.Bool // healthy with no failure counted: success has nothing to do
 
 	mu           sync.Mutex
+	fall, rise   int
 	state        State
 	reason       string
 	since        time.Time
@@ -85,6 +85,13 @@ func Failures() []Failure {
 // aboutConnection tells whether a health check that succeeds disproves it.
 func (f Failure) aboutConnection() bool { return f == ConnectFailed || f == ProbeFailed }
 
+// tune changes the hysteresis, from the next sign on.
+func (c *circuit) tune(fall, rise int) {
+	c.mu.Lock()
+	c.fall, c.rise = fall, rise
+	c.mu.Unlock()
+}
+
 func (c *circuit) set(s State, reason string) {
 	if s != c.state {
 		c.state, c.since = s, c.now()
@@ -144,7 +151,7 @@ func (c *circuit) probed() {
 	case c.state == Unknown:
 		c.set(Healthy, "")
 	case c.state == Degraded && c.requestFails == 0 && c.oks >= c.rise:
-		c.set(Healthy, "")
+		c.heal()
 	case c.state == Down && c.oks >= c.rise && !c.now().Before(c.openUntil):
 		if c.suspect {
 			c.set(Trial, "its health check succeeds again; the next request decides")

@@ -129,7 +129,7 @@ func (c *Config) Validate() error {
 		bad("model", `""`, "the model's name as the engine serves it (its --served-model-name)")
 	}
 	for _, r := range c.Routes {
-		if !strings.HasPrefix(r, "/") || strings.HasPrefix(r, "/v1/") || r == "/health" || strings.ContainsAny(r, "?#% ") {
+		if !strings.HasPrefix(r, "/") || strings.HasPrefix(r, "/v1/") || r == "/health" || strings.HasPrefix(r, "/health/") || strings.ContainsAny(r, "?#% ") {
 			bad("routes", fmt.Sprintf("%q", r), `a path of its own, like "/text2sql"`)
 		}
 	}
@@ -138,7 +138,9 @@ func (c *Config) Validate() error {
 	}
 	for _, s := range c.URLs {
 		u, err := url.Parse(s)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		if err == nil && u.User != nil {
+			bad("urls", "an address with a user or a password", "the address alone; a key goes into api_key_env or api_key_file")
+		} else if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
 			bad("urls", fmt.Sprintf("%q", s), `an address like "http://chat:8000"`)
 		} else if strings.HasSuffix(strings.TrimRight(u.Path, "/"), "/v1") {
 			bad("urls", fmt.Sprintf("%q", s), "the address without /v1, which the gateway adds")

@@ -128,6 +128,7 @@ func (p *Pool) Apply(cfg []Config) error {
 			}
 			delete(old, id{c.Name, u})
 			r.settings.Store(s)
+			r.circuit.tune(s.health.Fall, s.health.Rise)
 			b.replicas = append(b.replicas, r)
 			if p.watch != nil && p.watched[r] == nil {
 				p.watch(r)

@@ -55,7 +55,7 @@ func newReplica(raw string, s *settings, now func() time.Time, changed func()) *
 		r.tls = &tls.Config{ServerName: u.Hostname(), NextProtos: []string{"http/1.1"}}
 	}
 	r.settings.Store(s)
-	r.circuit = circuit{fall: s.health.Fall, rise: s.health.Rise, now: now, changed: changed, since: now(), reason: "no health check has ended yet"}
+	r.circuit = circuit{now: now, changed: changed, since: now(), reason: "no health check has ended yet"}
 	return r
 }
 
