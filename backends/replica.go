@@ -87,6 +87,16 @@ func appendInt(b []byte, n int) []byte { return strconv.AppendInt(b, int64(n), 1
 
 // Conn gives a connection that was kept alive, nil when there is none.
 func (r *Replica) Conn() *Conn {
+	for {
+		c := r.youngest()
+		if c == nil || !c.spoiled() {
+			return c
+		}
+		c.Close()
+	}
+}
+
+func (r *Replica) youngest() *Conn {
 	limit := time.Duration(r.settings.Load().timeouts.Idle)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -102,8 +112,19 @@ func (r *Replica) Conn() *Conn {
 }
 
 // Dial opens a connection, within the connect time-out; the end of ctx breaks
-// it off.
-func (r *Replica) Dial(ctx context.Context) (*Conn, error) {
+// it off. It does so on a stack of its own: dialling goes deep, and a caller
+// that streams for minutes afterwards would keep the stack that took.
+func (r *Replica) Dial(ctx context.Context) (c *Conn, err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		c, err = r.dial(ctx)
+	}()
+	<-done
+	return c, err
+}
+
+func (r *Replica) dial(ctx context.Context) (*Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(r.settings.Load().timeouts.Connect))
 	defer cancel()
 	var d net.Dialer

@@ -8,9 +8,10 @@ import (
 
 // account is what one organisation has used and reserved.
 type account struct {
-	mu    sync.Mutex
-	day   ring
-	month ring
+	mu        sync.Mutex
+	day       ring
+	month     ring
+	monthEnds time.Time // of the current one
 
 	// The reservations in flight. A slot is used again, under a new
 	// generation, so that a reservation that has ended is known as such
@@ -105,6 +106,17 @@ func (a *account) query(now time.Time, lim Limits) [3]Window {
 	}
 }
 
+func (a *account) room(now time.Time, lim Limits) (requests, tokens Room) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.turn(now)
+	day, month := &a.day.current, &a.month.current
+	untilDay := dayEnd(day.period).Sub(now)
+	requests = day.requests.room(lim.RequestsPerDay, untilDay)
+	tokens = tighter(day.tokens.room(lim.TokensPerDay, untilDay), month.tokens.room(lim.TokensPerMonth, a.monthEnds.Sub(now)))
+	return requests, tokens
+}
+
 // turn makes the periods that now lies in the current ones.
 func (a *account) turn(now time.Time) {
 	if dayOf(now) == a.day.current.period && a.month.current.period != 0 {
@@ -113,6 +125,7 @@ func (a *account) turn(now time.Time) {
 	day, month := periods(now)
 	a.day.turn(day)
 	a.month.turn(month)
+	a.monthEnds = monthEnd(month)
 }
 
 // ring is the current period and the one that was current before it. The latter
@@ -163,6 +176,13 @@ type count struct{ used, reserved int64 }
 
 func (c count) window(name string, limit int64, resets time.Time) Window {
 	return Window{Name: name, Used: c.used, Reserved: c.reserved, Limit: limit, ResetsAt: resets}
+}
+
+func (c count) room(limit int64, reset time.Duration) Room {
+	if limit <= 0 {
+		return Room{}
+	}
+	return Room{Limit: limit, Remaining: max(0, limit-c.used-c.reserved), Reset: reset}
 }
 
 // lacks tells whether n more would pass the limit, or whether it is passed

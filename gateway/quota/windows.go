@@ -47,25 +47,19 @@ func (w *Windows) Query(org string, lim Limits) []Window {
 // Room returns what the tightest window of an organisation leaves of requests,
 // and of tokens. Reservations in flight are taken off.
 func (w *Windows) Room(org string, lim Limits) (requests, tokens Room) {
-	now := w.now()
-	all := w.account(org).query(now, lim)
-	return tightest(now, all[:1]), tightest(now, all[1:])
+	if lim == (Limits{}) {
+		return Room{}, Room{}
+	}
+	return w.account(org).room(w.now(), lim)
 }
 
-// tightest returns the room in the window that has the least of it; where two
-// have as little, in the one that takes longer to begin anew.
-func tightest(now time.Time, windows []Window) (room Room) {
-	for i := range windows {
-		w := &windows[i]
-		if w.Limit <= 0 {
-			continue
-		}
-		r := Room{Limit: w.Limit, Remaining: w.Remaining(), Reset: w.ResetsAt.Sub(now)}
-		if room.Limit == 0 || r.Remaining < room.Remaining || r.Remaining == room.Remaining && r.Reset > room.Reset {
-			room = r
-		}
+// tighter is the one with less room; where both have as little, the one that
+// takes longer to begin anew. A Room without a limit is never tighter.
+func tighter(a, b Room) Room {
+	if a.Limit == 0 || b.Limit > 0 && (b.Remaining < a.Remaining || b.Remaining == a.Remaining && b.Reset > a.Reset) {
+		return b
 	}
-	return room
+	return a
 }
 
 // account returns the account of an organisation, made if need be.
