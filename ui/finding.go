@@ -35,7 +35,7 @@ const (
 
 var verdicts = [...]string{
 	rankStale: "no news", rankNone: "unhealthy", rankBackend: "degraded", rankFailing: "failing",
-	rankDraining: "draining", rankReplica: "degraded", rankShaky: "unsteady", rankGPU: "gpu",
+	rankDraining: "draining", rankReplica: "degraded", rankShaky: "unsteady", rankGPU: "check gpus",
 }
 
 // verdict sums up: in a word, and how grave.

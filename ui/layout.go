@@ -27,13 +27,21 @@ func tierOf(w, h int) tier {
 	return small
 }
 
-const border = 2 // rows of a box that are no content
+const (
+	border = 2 // rows of a box that are no content
+	enough = 8 // rows of the requests' box from which on others may be generous
+)
 
 // arrange lays the panes out in w by h cells below the rows that the frame
 // has. The tier is that of the whole screen.
 func (m *Model) arrange(t tier, w, h int) []slot {
 	least, full := m.wants(t, w)
 	rows := share(h, least, full)
+	if rows[wantGPUs] < full[wantGPUs] || t != large && rows[wantRequests] < enough {
+		// Cards are all or nothing, and not at the price of the requests.
+		full[wantGPUs] = least[wantGPUs]
+		rows = share(h, least, full)
+	}
 	var slots []slot
 	y := 0
 	put := func(p pane.Pane, n int) {

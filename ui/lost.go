@@ -10,6 +10,10 @@ import (
 // the window closed. What serves in the same process may go on.
 var ErrLost = errors.New("the terminal is gone")
 
+// ErrStuck is what Run returns when it had to end and its terminal took no more
+// output, so that it could not be put back.
+var ErrStuck = errors.New("the terminal takes no output")
+
 // watch tells lost when reading the terminal ends. The terminal library takes
 // the end of its input for silence, and would draw on into nothing.
 func watch(in io.Reader, lost func()) io.Reader {

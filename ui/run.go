@@ -1,12 +1,13 @@
 package ui
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -55,17 +56,23 @@ type Options struct {
 // fast as a reader follows, and idles at a sixth of the library's own rate.
 const fps = 10
 
+// grace is how long Run waits, once it has to end, for a terminal that takes no
+// output: one behind a line that hangs, or held with ctrl-s.
+const grace = 2 * time.Second
+
 // Run draws the dashboard until its user quits or ctx ends, both of which
 // return nil, or its terminal goes away, which returns ErrLost, or fails. It has
 // the terminal to itself meanwhile and leaves it as it was. Signals are the
 // caller's: Run installs no handlers but the one that tells of a new size.
+//
+// Run returns after the last of what it started has ended, but for a timer of at
+// most a second; and, when it has to end and the terminal is stuck, after grace
+// with ErrStuck, so that a terminal can't hold a process up. What hangs in the
+// write is then left behind, and the terminal is not put back.
 func Run(ctx context.Context, o Options) error {
 	o = o.withDefaults()
-	stop := ctx.Done()
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	lost := make(chan struct{})
 	opts := []tea.ProgramOption{
-		tea.WithContext(ctx),
 		tea.WithFPS(fps),
 		tea.WithoutSignalHandler(),
 		tea.WithColorProfile(o.Profile),
@@ -81,24 +88,38 @@ func Run(ctx context.Context, o Options) error {
 		opts = append(opts, tea.WithEnvironment(o.Environ))
 	}
 	if o.Input != nil {
-		opts = append(opts, tea.WithInput(watch(o.Input, func() { cancel(ErrLost) })))
+		opts = append(opts, tea.WithInput(watch(o.Input, sync.OnceFunc(func() { close(lost) }))))
 	}
 	if o.Output != nil {
 		opts = append(opts, tea.WithOutput(o.Output))
 	}
-	_, err := tea.NewProgram(New(o), opts...).Run()
+	p := tea.NewProgram(New(o), opts...)
+	done := make(chan error, 1)
+	go func() {
+		_, err := p.Run()
+		done <- err
+	}()
+	var why error
 	select {
-	case <-stop:
+	case err := <-done:
+		if err != nil {
+			return fmt.Errorf("run the dashboard: %w", err)
+		}
 		return nil
-	default:
+	case <-ctx.Done():
+	case <-lost:
+		why = ErrLost
 	}
-	switch {
-	case errors.Is(context.Cause(ctx), ErrLost):
-		return ErrLost
-	case err != nil:
-		return fmt.Errorf("run the dashboard: %w", err)
+	// Quit and not the library's own context: that one leaves its reader behind.
+	go p.Quit()
+	late := time.NewTimer(grace)
+	defer late.Stop()
+	select {
+	case <-done:
+		return why
+	case <-late.C:
+		return cmp.Or(why, ErrStuck)
 	}
-	return nil
 }
 
 // withDefaults fills in what was left open.

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -24,6 +25,7 @@ type terminal struct {
 	t    *testing.T
 	user *os.File
 	tty  *os.File
+	left bool // something still uses tty when the test ends
 
 	mu  sync.Mutex
 	out bytes.Buffer
@@ -68,7 +70,9 @@ func newTerminal(t *testing.T, w, h int) *terminal {
 	t.Cleanup(func() {
 		user.Close()
 		<-read
-		tty.Close()
+		if !x.left {
+			tty.Close()
+		}
 	})
 	return x
 }
@@ -200,4 +204,47 @@ func TestRunTellsOfALostTerminal(t *testing.T) {
 	case <-time.After(20 * time.Second):
 		t.Fatal("Run goes on without a terminal")
 	}
+}
+
+// held is a terminal whose writes can be held up, as a line that hangs does.
+type held struct {
+	*os.File
+	hold    atomic.Bool
+	waiting chan struct{} // a write is held
+	release chan struct{}
+}
+
+func (h *held) Write(p []byte) (int, error) {
+	if h.hold.Swap(false) {
+		close(h.waiting)
+		<-h.release
+	}
+	return h.File.Write(p)
+}
+
+// A terminal that takes no output can't hold the process up.
+func TestRunEndsOnAStuckTerminal(t *testing.T) {
+	x := newTerminal(t, 80, 24)
+	x.left = true
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	o := x.on(with(calm()))
+	out := &held{File: x.tty, waiting: make(chan struct{}), release: make(chan struct{})}
+	o.Output = out
+	go func() { done <- Run(ctx, o) }()
+	x.see("healthy")
+	out.hold.Store(true)
+	x.type_("?")
+	<-out.waiting
+	cancel()
+	select {
+	case err := <-done:
+		if !errors.Is(err, ErrStuck) {
+			t.Errorf("Run: %v, want %v", err, ErrStuck)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("a stuck terminal holds Run up")
+	}
+	close(out.release)
+	x.see("\x1b[?1049l") // once it takes output again, it is put back
 }

@@ -3,7 +3,6 @@ package pane
 import (
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"charm.land/bubbles/v2/key"
@@ -72,7 +71,7 @@ func (p *Backends) Update(msg tea.Msg) {
 			p.rates = msg.Gateway.Backends
 		}
 	case tea.KeyPressMsg:
-		if p.pool != nil && p.scroll.move(msg, p.keys, len(p.lines(1<<30)), p.h-1) {
+		if p.pool != nil && p.scroll.move(msg, p.keys, len(p.lines(1<<30)), p.room(p.h)) {
 			p.pic.drop()
 		}
 	}
@@ -80,7 +79,10 @@ func (p *Backends) Update(msg tea.Msg) {
 
 // Keys implements Pane.
 func (p *Backends) Keys() []key.Binding {
-	return []key.Binding{p.keys.Up, p.keys.Down, p.keys.PageUp, p.keys.PageDown, p.keys.Top, p.keys.Bottom}
+	if p.pool == nil || len(p.lines(1<<30)) <= p.room(p.h) {
+		return nil
+	}
+	return p.keys.vertical()
 }
 
 // SetFocus implements Pane.
@@ -143,6 +145,15 @@ func (p *Backends) lines(h int) []backendLine {
 	return all
 }
 
+// room is how many of h rows lines get: the names of the columns have one as
+// long as no backend goes for it.
+func (p *Backends) room(h int) int {
+	if h > len(p.pool.Backends) {
+		return h - 1
+	}
+	return h
+}
+
 // View implements Pane.
 func (p *Backends) View(w, h int) string {
 	p.h = h
@@ -159,12 +170,11 @@ func (p *Backends) View(w, h int) string {
 		for i := range spans {
 			spans[i].X++
 		}
-		y := 0
-		if h > len(p.pool.Backends) {
+		room := p.room(h)
+		y := h - room
+		if y > 0 {
 			c.Heads(0, spans, backendColumns[:])
-			y = 1
 		}
-		room := h - y
 		lines := p.lines(room)
 		if p.scroll.off > 0 { // somebody reads on: nothing is left out
 			lines = p.lines(1 << 30)
@@ -243,56 +253,4 @@ func rateCell(head string, r gateway.Rates) (string, widget.Style) {
 		return widget.Figure(r.Errors), widget.Plain
 	}
 	return "", widget.Plain
-}
-
-// replica draws a replica of several, or the reason of a backend's bad state:
-// its address and state where the backend's name and state are, the rest as a
-// sentence.
-func (p *Backends) replica(c *widget.Canvas, y int, spans []widget.Span, l backendLine) {
-	st := Grade(l.r.State)
-	var x int
-	for _, s := range spans {
-		if l.reason {
-			if backendColumns[s.Col].Head == "backend" {
-				x = s.X
-			}
-			continue
-		}
-		switch col := backendColumns[s.Col]; col.Head {
-		case "backend":
-			n := c.Text(s.X, y, s.W, widget.Muted, c.Theme.Branch+" ")
-			c.Text(s.X+n, y, s.W-n, widget.Plain, address(l.r.URL))
-		case "state":
-			n := c.Text(s.X, y, s.W, st, stateMark(c.Theme, l.r.State)+" ")
-			c.Text(s.X+n, y, s.W-n, st, l.r.State.String())
-		case "for":
-			if !l.r.Since.IsZero() {
-				c.Right(s.X, y, s.W, widget.Plain, widget.Age(p.now.Sub(l.r.Since)))
-			}
-		case "run":
-			c.Right(s.X, y, s.W, widget.Plain, strconv.Itoa(l.r.InFlight))
-		default:
-			continue
-		}
-		x = s.X + s.W + 2
-	}
-	if l.reason {
-		n := c.Text(x, y, c.W-x, widget.Muted, c.Theme.Branch+" ")
-		c.Text(x+n, y, c.W-x-n-1, st, l.r.Reason)
-		return
-	}
-	text := fmt.Sprintf("%s sent, %s failed", widget.Count(l.r.Requests), widget.Count(l.r.Failures))
-	style := widget.Muted
-	if l.r.State != backends.Healthy && l.r.Reason != "" {
-		text, style = l.r.Reason+" "+c.Theme.Dot+" "+text, st
-	}
-	c.Text(x, y, c.W-x-1, style, text)
-}
-
-// address is a URL without its scheme.
-func address(url string) string {
-	if _, rest, ok := strings.Cut(url, "://"); ok {
-		return rest
-	}
-	return url
 }

@@ -97,7 +97,12 @@ func (p *GPUs) Update(msg tea.Msg) {
 }
 
 // Keys implements Pane.
-func (p *GPUs) Keys() []key.Binding { return nil }
+func (p *GPUs) Keys() []key.Binding {
+	if p.snap == nil || len(p.snap.GPUs) <= p.h {
+		return nil
+	}
+	return p.keys.vertical()
+}
 
 // SetFocus implements Pane.
 func (p *GPUs) SetFocus(bool) {}
@@ -129,7 +134,7 @@ func (p *GPUs) View(w, h int) string {
 // gpuColumns of the one-line form.
 var gpuColumns = [...]widget.Column{
 	{Width: 1},                         // mark
-	{Width: 5, Max: 16},                // index and name
+	{Width: 5, Max: 12},                // index and name
 	{Width: 8, Max: 18, Worth: 8},      // serves
 	{Width: 8, Max: 20, Worth: 5},      // utilisation, bar
 	{Width: 5, Right: true, Worth: 11}, // utilisation
@@ -199,7 +204,7 @@ func (p *GPUs) lines(c *widget.Canvas) {
 // stands back unless something is wrong.
 func gauge(s widget.Style) widget.Style {
 	if s == widget.Plain {
-		return widget.Muted
+		return widget.Fill
 	}
 	return s
 }

@@ -24,3 +24,8 @@ func NewScrolling() Scrolling {
 		Follow:   bind("esc", "follow the newest", "esc"),
 	}
 }
+
+// vertical are those of a list that has no selection.
+func (s Scrolling) vertical() []key.Binding {
+	return []key.Binding{s.Up, s.Down, s.PageUp, s.PageDown, s.Top, s.Bottom}
+}

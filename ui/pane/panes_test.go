@@ -211,3 +211,29 @@ func TestPanesKeepTheirPicture(t *testing.T) {
 		}
 	}
 }
+
+// A list that doesn't fit scrolls, and says so; one that fits doesn't.
+func TestBackendsScroll(t *testing.T) {
+	var bs []backends.BackendStatus
+	for _, name := range []string{"one", "two", "three", "four", "five"} {
+		bs = append(bs, backends.BackendStatus{Name: name, Replicas: []backends.ReplicaStatus{replica("http://"+name, backends.Healthy, "")}})
+	}
+	p := NewBackends(theme(), NewScrolling())
+	p.Update(pool(bs...))
+	p.View(60, 6)
+	if len(p.Keys()) > 0 {
+		t.Error("offers to scroll what is all there")
+	}
+	p.View(60, 3)
+	if len(p.Keys()) == 0 {
+		t.Error("doesn't offer to scroll")
+	}
+	p.Update(press("G"))
+	if s := ansi.Strip(p.View(60, 3)); !strings.Contains(s, "five") || strings.Contains(s, "one") {
+		t.Errorf("at the end:\n%s", s)
+	}
+	p.Update(press("g"))
+	if s := ansi.Strip(p.View(60, 3)); !strings.Contains(s, "one") || strings.Contains(s, "five") {
+		t.Errorf("at the beginning:\n%s", s)
+	}
+}

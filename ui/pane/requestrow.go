@@ -13,9 +13,9 @@ const requestFixed = 1 // columns that panning leaves in place
 
 var requestColumns = [...]widget.Column{
 	{Head: "time", Width: 8},
-	{Head: "org/key", Width: 12, Max: 28, Worth: 19},
+	{Head: "org/key", Width: 12, Max: 22, Worth: 19},
 	{Head: "model", Width: 12, Max: 30, Worth: 6},
-	{Head: "backend", Width: 8, Max: 16, Worth: 15},
+	{Head: "backend", Width: 8, Max: 12, Worth: 15},
 	{Head: "status", Width: 13, Worth: 20},
 	{Head: "kind", Width: 6, Worth: 9},
 	{Head: "ttft", Width: 6, Right: true, Worth: 17},
@@ -23,7 +23,7 @@ var requestColumns = [...]widget.Column{
 	{Head: "in", Width: 6, Right: true, Worth: 14},
 	{Head: "out", Width: 6, Right: true, Worth: 16},
 	{Head: "tok/s", Width: 5, Right: true, Worth: 7},
-	{Head: "code", Width: 16, Max: 22, Worth: 5},
+	{Head: "code", Width: 19, Max: 22, Worth: 5},
 	{Head: "client", Width: 15, Max: 22, Worth: 4},
 	{Head: "replica", Width: 16, Max: 30, Worth: 3},
 	{Head: "route", Width: 20, Max: 24, Worth: 2},

@@ -20,6 +20,7 @@ const (
 	Bad           // somebody is hurt
 	Unknown       // not known, or not known yet
 	Focused       // has the keys
+	Fill          // a bar that only repeats the figure beside it
 	styles
 )
 
@@ -95,7 +96,7 @@ type palette struct {
 }
 
 // The colours of each palette have a contrast of at least 4.5 to 1 (WCAG 2.2,
-// 1.4.3) against black or white, and are all entries of the 256-colour table,
+// 1.4.3) against black or white, bars of 3 to 1 (1.4.11), and are all entries of the 256-colour table,
 // so that they look the same where there are no more than those. The
 // colour-blind ones keep to blue, yellow and orange, after Okabe and Ito.
 const (
@@ -116,26 +117,26 @@ func (l Look) pick() palette {
 	switch {
 	case blind && light:
 		return palette{
-			rgb:    [styles]uint32{Muted: 0x626262, Good: 0x005faf, Warn: 0x5f5f00, Bad: 0xaf5f00, Unknown: 0x585858, Focused: 0x87005f},
-			ansi:   [styles]string{Muted: grey16, Good: blue16, Warn: yellow16, Bad: red16, Unknown: grey16, Focused: magenta16},
+			rgb:    [styles]uint32{Muted: 0x626262, Good: 0x005faf, Warn: 0x5f5f00, Bad: 0xaf5f00, Unknown: 0x585858, Focused: 0x87005f, Fill: 0x949494},
+			ansi:   [styles]string{Muted: grey16, Good: blue16, Warn: yellow16, Bad: red16, Unknown: grey16, Focused: magenta16, Fill: grey16},
 			picked: 0xe4e4e4,
 		}
 	case blind:
 		return palette{
-			rgb:    [styles]uint32{Muted: 0x949494, Good: 0x5fafff, Warn: 0xffd75f, Bad: 0xff8700, Unknown: 0xb2b2b2, Focused: 0xd787af},
-			ansi:   [styles]string{Muted: grey16, Good: brightBlue16, Warn: brightYellow16, Bad: brightRed16, Unknown: grey16, Focused: brightMagenta16},
+			rgb:    [styles]uint32{Muted: 0x949494, Good: 0x5fafff, Warn: 0xffd75f, Bad: 0xff8700, Unknown: 0xb2b2b2, Focused: 0xd787af, Fill: 0x626262},
+			ansi:   [styles]string{Muted: grey16, Good: brightBlue16, Warn: brightYellow16, Bad: brightRed16, Unknown: grey16, Focused: brightMagenta16, Fill: grey16},
 			picked: 0x303030,
 		}
 	case light:
 		return palette{
-			rgb:    [styles]uint32{Muted: 0x626262, Good: 0x008700, Warn: 0x875f00, Bad: 0xaf0000, Unknown: 0x8700af, Focused: 0x005faf},
-			ansi:   [styles]string{Muted: grey16, Good: green16, Warn: yellow16, Bad: red16, Unknown: magenta16, Focused: blue16},
+			rgb:    [styles]uint32{Muted: 0x626262, Good: 0x008700, Warn: 0x875f00, Bad: 0xaf0000, Unknown: 0x8700af, Focused: 0x005faf, Fill: 0x949494},
+			ansi:   [styles]string{Muted: grey16, Good: green16, Warn: yellow16, Bad: red16, Unknown: magenta16, Focused: blue16, Fill: grey16},
 			picked: 0xe4e4e4,
 		}
 	default:
 		return palette{
-			rgb:    [styles]uint32{Muted: 0x949494, Good: 0x87d75f, Warn: 0xffaf5f, Bad: 0xff5f5f, Unknown: 0xaf87d7, Focused: 0x5fafff},
-			ansi:   [styles]string{Muted: grey16, Good: brightGreen16, Warn: brightYellow16, Bad: brightRed16, Unknown: brightMagenta16, Focused: brightCyan16},
+			rgb:    [styles]uint32{Muted: 0x949494, Good: 0x87d75f, Warn: 0xffaf5f, Bad: 0xff5f5f, Unknown: 0xaf87d7, Focused: 0x5fafff, Fill: 0x626262},
+			ansi:   [styles]string{Muted: grey16, Good: brightGreen16, Warn: brightYellow16, Bad: brightRed16, Unknown: brightMagenta16, Focused: brightCyan16, Fill: grey16},
 			picked: 0x303030,
 		}
 	}
@@ -153,7 +154,7 @@ func (p *palette) sgr(s Style, prof colorprofile.Profile) string {
 	if s&Bold != 0 || m == Bad || (!colour && (m == Warn || m == Focused)) {
 		b.WriteString(";1")
 	}
-	if !colour && m == Muted && s&Selected == 0 {
+	if !colour && (m == Muted || m == Fill) && s&Selected == 0 {
 		b.WriteString(";2")
 	}
 	if s&Inverse != 0 || (s&Selected != 0 && prof <= colorprofile.ANSI) {

@@ -370,7 +370,7 @@ func TestContrast(t *testing.T) {
 				continue
 			}
 			a, b := luminance(c), luminance(back)
-			if ratio := (max(a, b) + 0.05) / (min(a, b) + 0.05); ratio < 4.5 {
+			if ratio := (max(a, b) + 0.05) / (min(a, b) + 0.05); ratio < 3 || ratio < 4.5 && Style(s) != Fill {
 				t.Errorf("%+v: %06x of meaning %d has a contrast of %.1f", l, c, s, ratio)
 			}
 		}

@@ -1,0 +1,61 @@
+package ui
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"pilothouse/gpu"
+)
+
+// laid is where the boxes are, as "name widthxheight", from top to bottom.
+func laid(m *Model) string {
+	var out []string
+	for _, s := range m.slots {
+		name, _ := s.pane.Title()
+		name = strings.Fields(strings.TrimLeft(name, "0123456789 "))[0]
+		out = append(out, fmt.Sprintf("%s %dx%d", name, s.w, s.h))
+	}
+	return strings.Join(out, ", ")
+}
+
+func TestArrange(t *testing.T) {
+	gpus := func(n int) Options {
+		d := calm()
+		one := d.GPUs.GPUs[0]
+		d.GPUs = &gpu.Snapshot{At: night, Source: "nvml"}
+		for i := range n {
+			one.Index = i
+			d.GPUs.GPUs = append(d.GPUs.GPUs, one)
+		}
+		return with(d)
+	}
+	none := with(calm())
+	none.GPUs = nil
+	for _, tt := range []struct {
+		name string
+		o    Options
+		w, h int
+		want string
+	}{
+		{"nothing but the verdict", with(calm()), 80, 1, ""},
+		{"no room for a box", with(calm()), 80, 4, "backends 80x3"},
+		{"one box", with(calm()), 40, 6, "backends 40x4"},
+		{"two", with(calm()), 40, 10, "gpus 40x4, backends 40x4"},
+		{"small", with(calm()), 80, 24, "gpus 80x4, backends 80x5, traffic 80x7, requests 80x6"},
+		{"between, lines for cards", with(calm()), 100, 30, "gpus 100x4, backends 100x5, traffic 100x10, requests 100x9"},
+		{"medium", with(calm()), 120, 40, "gpus 120x10, backends 120x5, traffic 120x10, requests 120x13"},
+		{"medium with trouble", with(trouble()), 120, 40, "gpus 120x10, backends 120x8, traffic 120x10, requests 120x9"},
+		{"large", with(calm()), 200, 60, "gpus 200x6, backends 200x5, traffic 66x47, requests 134x47"},
+		{"no gpus", none, 120, 40, "backends 120x5, traffic 120x10, requests 120x23"},
+		{"more gpus than cards have room", gpus(8), 120, 40, "gpus 120x10, backends 120x5, traffic 120x10, requests 120x13"},
+		{"cards side by side", gpus(8), 200, 60, "gpus 200x18, backends 200x5, traffic 66x35, requests 134x35"},
+		{"more than that", gpus(24), 200, 60, "gpus 200x26, backends 200x5, traffic 66x27, requests 134x27"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := laid(sized(tt.o, tt.w, tt.h)); got != tt.want {
+				t.Errorf("%dx%d: %s\nwant %s", tt.w, tt.h, got, tt.want)
+			}
+		})
+	}
+}
