@@ -247,7 +247,49 @@ func number(v []byte) (float64, bool) {
 	if v[0] != '-' && v[0]-'0' > 9 {
 		return 0, false
 	}
+	if x, ok := decimal(v); ok {
+		return x, true
+	}
 	x, _ := strconv.ParseFloat(string(v), 64) // out of range: it gives the infinity
+	return x, true
+}
+
+// powers are those of ten that decimal divides by.
+var powers = [16]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15}
+
+// decimal reads a number of up to 15 digits without an exponent, as nearly all
+// are. Digits and power are whole in a float64, so one division rounds as
+// strconv does. That goes deep, and a connection keeps the deepest stack that it
+// ever needed.
+func decimal(v []byte) (x float64, ok bool) {
+	negative := v[0] == '-'
+	if negative {
+		v = v[1:]
+	}
+	n, point := 0, -1
+	if len(v) > 16 {
+		return 0, false
+	}
+	for i, c := range v {
+		switch {
+		case c-'0' <= 9:
+			n = 10*n + int(c-'0')
+		case c == '.':
+			point = i
+		default:
+			return 0, false
+		}
+	}
+	if point < 0 && len(v) == 16 {
+		return 0, false
+	}
+	x = float64(n)
+	if point >= 0 {
+		x /= powers[len(v)-1-point]
+	}
+	if negative {
+		x = -x
+	}
 	return x, true
 }
 
