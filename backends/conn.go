@@ -1,6 +1,7 @@
 package backends
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -20,7 +21,8 @@ type Conn struct {
 	replica *Replica
 	raw     syscall.RawConn // nil over TLS
 	take    func(fd uintptr) bool
-	got     int // what take read
+	socket  syscall.RawConn // also below TLS
+	got     int             // what take read
 	failed  error
 	buf     []byte // nil while nothing is in it
 	r, w    int    // what was read and is not used yet
@@ -79,12 +81,35 @@ func (c *Conn) ReadHead() (*Head, error) {
 // newConn makes a Conn of a connection that was just opened.
 func newConn(c net.Conn, replica *Replica) *Conn {
 	conn := &Conn{Conn: c, replica: replica}
+	if t, ok := c.(*tls.Conn); ok {
+		c = t.NetConn()
+	}
 	if t, ok := c.(*net.TCPConn); ok {
 		if raw, err := t.SyscallConn(); err == nil {
-			conn.raw, conn.take = raw, conn.takeFrom
+			conn.socket = raw
+			if c == conn.Conn {
+				conn.raw, conn.take = raw, conn.takeFrom
+			}
 		}
 	}
 	return conn
+}
+
+// spoiled tells whether an idle connection can carry no request any more: it
+// was closed, or something came that nobody asked for, as from proxies that
+// say so when they give a connection up. The next request would get that for
+// its answer.
+func (c *Conn) spoiled() (spoiled bool) {
+	if c.socket == nil {
+		return false
+	}
+	err := c.socket.Read(func(fd uintptr) bool {
+		var b [1]byte
+		_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		spoiled = err != syscall.EAGAIN
+		return true
+	})
+	return spoiled || err != nil
 }
 
 // fill reads more into the buffer, behind what is still unused. The end of the

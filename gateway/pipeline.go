@@ -402,8 +402,12 @@ func (r *request) settle(status int, code string, end EndState) {
 	}
 	r.settled = true
 	began := r.sent != 0 && (end == EndDone || end == EndClientLeft || end == EndInterrupted)
-	if !r.exact && (began || r.events > 0) {
+	said := r.exact && r.usage.Prompt+r.usage.Completion > 0 // no answer costs nothing
+	if !said && (began || r.events > 0) {
 		r.usage = openai.Usage{Prompt: r.inspect.PromptTokens(), Completion: r.events}
+	}
+	if r.inspect.N > 1 && end != EndDone {
+		r.usage.Completion = max(r.usage.Completion, r.events) // before its end, a stream's usage is that of one answer
 	}
 	r.usage.Total = r.usage.Prompt + r.usage.Completion
 	if r.sent == 0 || end == EndRefused || r.usage.Total == 0 {

@@ -105,6 +105,7 @@ func (r *request) relayError(up *backends.Conn, head *backends.Head) error {
 			r.during(nil)
 			break
 		}
+		r.progress()
 	}
 	switch {
 	case status == 401 || status == 403:
@@ -121,9 +122,7 @@ func (r *request) relayError(up *backends.Conn, head *backends.Head) error {
 		if e.Type == "" {
 			e.Type = "invalid_request_error"
 		}
-		if e.Code == "" {
-			e.Code = openai.CodeInvalidRequest
-		}
+		e.Code = clientCode(status)
 		return &refusal{apiError: &e, retryAfter: wait}
 	}
 	r.fail(backends.ServerError)
@@ -133,6 +132,21 @@ func (r *request) relayError(up *backends.Conn, head *backends.Head) error {
 	}
 	f.retryAfter = wait
 	return f
+}
+
+// clientCode is the code for an error that a backend holds against the client.
+func clientCode(status int) string {
+	switch status {
+	case fasthttp.StatusNotFound:
+		return openai.CodeNotFound
+	case fasthttp.StatusRequestEntityTooLarge:
+		return openai.CodeBodyTooLarge
+	case fasthttp.StatusUnsupportedMediaType:
+		return openai.CodeUnsupportedMedia
+	case fasthttp.StatusTooManyRequests:
+		return openai.CodeRateLimited
+	}
+	return openai.CodeInvalidRequest
 }
 
 // fail holds a failure against the replica.

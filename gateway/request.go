@@ -121,7 +121,13 @@ func (r *request) overdue(now int64) {
 	if limit := r.limit.Load(); limit != 0 && now > limit {
 		r.end(errTotal)
 	}
-	if due := r.due.Load(); due != 0 && now > due {
+	due := r.due.Load()
+	if due != 0 && r.conn != nil && r.conn.writing.Load() != 0 {
+		// The client is slow to take what came: that is no time of the backend's.
+		r.due.CompareAndSwap(due, now+int64(r.backend.Timeouts.NextByte))
+		return
+	}
+	if due != 0 && now > due {
 		if Phase(r.phase.Load()) == PhaseDecode {
 			r.end(errNextByte)
 		} else {

@@ -8,6 +8,7 @@ import (
 	"net/textproto"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -266,8 +267,7 @@ func TestStreamEnds(t *testing.T) {
 			if a := c.Answer("POST"); a.StatusCode != 200 {
 				t.Errorf("the next request on the connection: %d", a.StatusCode)
 			}
-			s.Idle("acme")
-			if a := s.access(0); a["status"] != 200.0 || a["end"] != "done" || a["code"] != "" {
+			if a := s.access(str.header.Get("X-Request-Id")); a["status"] != 200.0 || a["end"] != "done" || a["code"] != "" {
 				t.Errorf("logged %v", a)
 			}
 		})
@@ -277,22 +277,18 @@ func TestStreamEnds(t *testing.T) {
 	}
 }
 
-// access is the line of the access log of the newest request for a backend, or
-// one that many before it.
-func (s *service) access(before int) map[string]any {
+// access is the line of the access log of one request.
+func (s *service) access(id string) (line map[string]any) {
 	s.t.Helper()
-	all := s.Accesses()
-	for i := len(all) - 1; i >= 0; i-- {
-		if all[i]["backend"] == "" {
-			continue
+	eventually(s.t, "request "+id+" is logged", func() bool {
+		for _, a := range s.Accesses() {
+			if a["id"] == id {
+				line = a
+			}
 		}
-		if before == 0 {
-			return all[i]
-		}
-		before--
-	}
-	s.t.Fatal("no such request in the access log")
-	return nil
+		return line != nil
+	})
+	return line
 }
 
 // TestBrokenStream are the ways of a stream to break once it has begun: the
@@ -303,6 +299,13 @@ func TestBrokenStream(t *testing.T) {
 		length     = "Content-Length: 9999"
 		untilClose = "X-Framing: none"
 	)
+	huge := chunk("data: " + strings.Repeat("x", 5<<20))
+	e := newEngine(t)
+	s := serve(t, func(s *setup) {
+		s.Backends = []backends.Config{patient(e.URL)}
+		s.Backends[0].Timeouts = backends.Timeouts{NextByte: backends.Duration(500 * time.Millisecond), Total: backends.Duration(1500 * time.Millisecond)}
+		s.Config.Server.AdminListen = "127.0.0.1:0"
+	})
 	for _, test := range []struct {
 		name    string
 		framing string
@@ -322,7 +325,7 @@ func TestBrokenStream(t *testing.T) {
 		{"negative size", chunked, func(c *engineConn) { c.Send("-1\r\n") }, "backend_error", "protocol"},
 		{"endless size line", chunked, func(c *engineConn) { c.Send(strings.Repeat("0", 80<<10)) }, "backend_error", "protocol"},
 		{"chunk beyond its size", chunked, func(c *engineConn) { c.Send("3\r\n: x\n\n\r\n") }, "backend_error", "protocol"},
-		{"event without end", chunked, func(c *engineConn) { c.Send(chunk("data: " + strings.Repeat("x", 5<<20))) }, "backend_error", ""},
+		{"event without end", chunked, func(c *engineConn) { c.Send(huge) }, "backend_error", ""},
 		{"silence", chunked, func(c *engineConn) { <-c.Gone }, "backend_timeout", "timeout"},
 		{"silence inside an event", chunked, func(c *engineConn) { c.Send(chunk("data: {")); <-c.Gone }, "backend_timeout", "timeout"},
 		{"no end of it", chunked, func(c *engineConn) {
@@ -331,14 +334,7 @@ func TestBrokenStream(t *testing.T) {
 		}, "backend_timeout", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			e := newEngine(t)
-			s := serve(t, func(s *setup) {
-				b := testBackend("chat", testModel, e.URL)
-				b.Timeouts = backends.Timeouts{NextByte: backends.Duration(300 * time.Millisecond), Total: backends.Duration(1500 * time.Millisecond)}
-				s.Backends = []backends.Config{b}
-				s.Config.Server.AdminListen = "127.0.0.1:0"
-			})
+			before, failed, asked := s.Usage("acme"), s.failures(), len(e.Requests())
 			seen := make(chan bool)
 			e.Answer(func(c *engineConn, _ *engineRequest) {
 				c.Send(strings.Replace(streamHead, chunked, test.framing, 1))
@@ -378,36 +374,45 @@ func TestBrokenStream(t *testing.T) {
 			if (comments > 0) != (test.name == "no end of it") {
 				t.Errorf("%d comments", comments)
 			}
-			s.Idle("acme")
-			if got := s.Usage("acme"); got["tokens_per_day"].Used != 9 || got["requests_per_day"].Used != 1 {
-				t.Errorf("charged %+v, and 7 and 2 tokens were seen", got)
-			}
-			if a := s.access(0); a["status"] != 200.0 || a["end"] != "backend_failed" || a["code"] != test.code || a["completion_tokens"] != 2.0 {
+			if a := s.access(str.header.Get("X-Request-Id")); a["status"] != 200.0 || a["end"] != "backend_failed" || a["code"] != test.code || a["completion_tokens"] != 2.0 {
 				t.Errorf("logged %v", a)
 			}
-			s.wantFailures(test.why)
-			if n := len(e.Requests()); n != 1 {
+			for window, used := range map[string]int64{"tokens_per_day": 9, "requests_per_day": 1} { // 7 and 2 were seen
+				if got := s.Usage("acme")[window]; got.Used-before[window].Used != used || got.Reserved != 0 {
+					t.Errorf("%+v after %d, want %d more", got, before[window].Used, used)
+				}
+			}
+			s.wantFailure(t, failed, test.why)
+			if n := len(e.Requests()) - asked; n != 1 {
 				t.Errorf("the backend got %d requests", n)
 			}
 		})
 	}
+	s.Idle("acme")
 }
 
-// wantFailures wants one upstream error of a kind and none of any other; ""
-// for none at all.
-func (s *service) wantFailures(kind string) {
-	s.t.Helper()
-	scraped := s.scrape()
-	for _, f := range backends.Failures() {
-		if f == backends.ProbeFailed {
-			continue
+// failures are the upstream errors of the backend so far, by kind.
+func (s *service) failures() map[string]float64 {
+	m := map[string]float64{}
+	for series, v := range s.metrics() {
+		if kind, ok := strings.CutPrefix(series, `pilothouse_upstream_errors_total{backend="chat",kind="`); ok {
+			m[strings.TrimSuffix(kind, `"}`)] = v
 		}
-		want := fmt.Sprintf("pilothouse_upstream_errors_total{backend=\"chat\",kind=%q} 0\n", f.Kind())
-		if f.Kind() == kind {
-			want = strings.Replace(want, " 0\n", " 1\n", 1)
+	}
+	return m
+}
+
+// wantFailure wants one more of a kind, and none of any other; "" for none at
+// all.
+func (s *service) wantFailure(t *testing.T, before map[string]float64, kind string) {
+	t.Helper()
+	for k, n := range s.failures() {
+		want := before[k]
+		if k == kind {
+			want++
 		}
-		if !strings.Contains(scraped, want) {
-			s.t.Errorf("not so: %s", want)
+		if n != want {
+			t.Errorf("%v upstream errors of kind %s, want %v", n, k, want)
 		}
 	}
 }
@@ -423,20 +428,20 @@ func keepSending(c *engineConn, s string) bool {
 	return err == nil
 }
 
-// metric is the value of one series on the admin listener; 0 where it is not
-// there.
-func (s *service) metric(series string) float64 {
+// metrics are the gateway's own series on the admin listener.
+func (s *service) metrics() map[string]float64 {
 	s.t.Helper()
+	m := map[string]float64{}
 	for line := range strings.Lines(s.scrape()) {
-		if v, ok := strings.CutPrefix(line, series+" "); ok {
-			f, err := strconv.ParseFloat(strings.TrimSpace(v), 64)
+		if i := strings.LastIndexByte(line, ' '); strings.HasPrefix(line, "pilothouse_") {
+			v, err := strconv.ParseFloat(strings.TrimSpace(line[i:]), 64)
 			if err != nil {
 				s.t.Fatal(err)
 			}
-			return f
+			m[line[:i]] = v
 		}
 	}
-	return 0
+	return m
 }
 
 func (s *service) scrape() string {
@@ -451,4 +456,39 @@ func (s *service) scrape() string {
 		s.t.Fatalf("%d %v %s", resp.StatusCode, err, b)
 	}
 	return string(b)
+}
+
+// TestSlowReaderIsNoTimeout lets a client take nothing for longer than the
+// backend has for its next byte: the backend can't send on, and is not to blame.
+func TestSlowReaderIsNoTimeout(t *testing.T) {
+	e := newEngine(t)
+	s := serve(t, func(s *setup) {
+		s.Backends = []backends.Config{testBackend("chat", testModel, e.URL)}
+		s.Backends[0].Timeouts.NextByte = backends.Duration(300 * time.Millisecond)
+	})
+	const events = 300
+	var sent atomic.Int64
+	e.Answer(func(c *engineConn, _ *engineRequest) {
+		large := chunk(event(strings.Repeat("x", 64<<10)))
+		c.Send(streamHead)
+		for range events {
+			c.Send(large)
+			sent.Store(time.Now().UnixNano())
+		}
+		c.Send(chunk(done) + "0\r\n\r\n")
+	})
+	c := s.Dial()
+	c.Send(s.post("/v1/chat/completions", "acme", chat(true, "hi")))
+	str := c.stream()
+	eventually(t, "the engine can't send on for twice the time", func() bool {
+		return sent.Load() != 0 && time.Since(time.Unix(0, sent.Load())) > 600*time.Millisecond
+	})
+	body := strings.Join(str.Rest(), "")
+	if n := strings.Count(body, `"choices"`); n != events || !strings.HasSuffix(body, "\n\n"+done) || strings.Contains(body, "error") {
+		t.Errorf("%d events, ending with %q", n, body[max(0, len(body)-200):])
+	}
+	s.Idle("acme")
+	if st := s.Pool.Snapshot().Backends[0].Replicas[0]; st.State != backends.Healthy || st.Failures != 0 {
+		t.Errorf("the replica is %v after %d failures", st.State, st.Failures)
+	}
 }
