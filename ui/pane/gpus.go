@@ -203,7 +203,7 @@ func (p *GPUs) lines(c *widget.Canvas) {
 // gauge is the style of a bar beside a figure: it says the same again, so it
 // stands back unless something is wrong.
 func gauge(s widget.Style) widget.Style {
-	if s == widget.Plain {
+	if s == widget.Plain || s == widget.Muted {
 		return widget.Fill
 	}
 	return s
