@@ -63,17 +63,14 @@ func (d *body) next(b []byte) (n int, p []byte, err error) {
 			}
 			return n, p, nil
 		case chunkEnd:
-			rest := b[n:]
-			if len(rest) == 0 || len(rest) == 1 && rest[0] == '\r' {
-				return n, nil, nil
-			}
-			if rest[0] == '\n' {
-				n++
-			} else if rest[0] == '\r' && rest[1] == '\n' {
-				n += 2
-			} else {
+			rest := b[n:min(len(b), n+2)]
+			if string(rest) != "\r\n"[:len(rest)] {
 				return n, nil, protocolError("chunk longer than its size")
 			}
+			if len(rest) < 2 {
+				return n, nil, nil
+			}
+			n += 2
 			d.state = chunkSize
 		default:
 			i := bytes.IndexByte(b[n:], '\n')
@@ -81,6 +78,9 @@ func (d *body) next(b []byte) (n int, p []byte, err error) {
 				return n, nil, nil
 			}
 			line := trimCR(b[n : n+i])
+			if len(line) == i || bytes.IndexByte(line, '\r') >= 0 { // other readers may see other chunks
+				return n, nil, protocolError("chunk line with odd line ends")
+			}
 			n += i + 1
 			if d.state == chunkTrailer {
 				if len(line) == 0 {

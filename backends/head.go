@@ -57,7 +57,8 @@ func parseHead(b []byte, h *Head) (int, error) {
 	if h.Status < 100 || h.Status > 599 {
 		return 0, protocolError("status code out of range")
 	}
-	h.close = line[7] == '0'
+	old := line[7] == '0'
+	h.close = old
 	var sawCoding bool
 	for {
 		start := i + 1
@@ -77,7 +78,10 @@ func parseHead(b []byte, h *Head) (int, error) {
 		name, value := line[:colon], bytes.Trim(line[colon+1:], " \t")
 		switch len(name) { // the names' lengths differ: most headers cost one comparison
 		case len("Content-Type"):
-			if bytes.EqualFold(name, []byte("Content-Type")) {
+			if bytes.EqualFold(name, []byte("Content-Type")) { // clients get it
+				if bytes.ContainsFunc(value, control) {
+					return 0, protocolError("control character in Content-Type")
+				}
 				h.ContentType = value
 			}
 		case len("Content-Length"):
@@ -105,6 +109,9 @@ func parseHead(b []byte, h *Head) (int, error) {
 			}
 		}
 	}
+	if h.chunked && old {
+		return 0, protocolError("Transfer-Encoding in HTTP/1.0")
+	}
 	if h.chunked && h.length >= 0 {
 		return 0, protocolError("both Content-Length and Transfer-Encoding")
 	}
@@ -113,6 +120,8 @@ func parseHead(b []byte, h *Head) (int, error) {
 	}
 	return i + 1, nil
 }
+
+func control(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
 
 func trimCR(b []byte) []byte {
 	if n := len(b); n > 0 && b[n-1] == '\r' {
