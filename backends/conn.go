@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Conn is a connection to a replica, with one request on it at a time. Send,
-// ReadHead and Next are called by one goroutine; Close may be called by any,
+// Conn is a connection to a replica, with one request on it at a time. Ask, Next
+// and More are called by one goroutine; Close may be called by any,
 // and makes a call that is under way return. It ends in exactly one of Release,
 // after a whole answer, and Close.
 type Conn struct {
@@ -22,6 +22,7 @@ type Conn struct {
 	raw     syscall.RawConn // nil over TLS
 	take    func(fd uintptr) bool
 	socket  syscall.RawConn // also below TLS
+	request []byte          // that take is to send first; nil: none
 	got     int             // what take read
 	failed  error
 	buf     []byte // nil while nothing is in it
@@ -39,18 +40,28 @@ const readSize = 16 << 10
 
 var buffers = sync.Pool{New: func() any { return new([readSize]byte) }}
 
-// Send writes a whole request, and readies the connection for its answer.
-func (c *Conn) Send(request []byte) error {
+// ErrStale is a kept-alive connection that can carry no request any more. None
+// of the request was sent.
+var ErrStale = errors.New("connection was given up by the backend")
+
+// Ask sends a whole request and reads the head of its answer; interim answers
+// (1xx) are passed over.
+func (c *Conn) Ask(request []byte) (*Head, error) {
 	c.read = false
-	_, err := c.Conn.Write(request)
-	return err
+	if c.raw != nil {
+		c.request = request // the first fill sends it
+	} else if c.Reused && c.spoiled() {
+		return nil, ErrStale
+	} else if _, err := c.Conn.Write(request); err != nil {
+		return nil, err
+	}
+	return c.readHead()
 }
 
-// Answered tells whether any byte of an answer was read since Send.
+// Answered tells whether any byte of an answer was read since Ask began.
 func (c *Conn) Answered() bool { return c.read }
 
-// ReadHead reads the answer's head; interim answers (1xx) are passed over.
-func (c *Conn) ReadHead() (*Head, error) {
+func (c *Conn) readHead() (*Head, error) {
 	for {
 		if c.r < c.w {
 			n, err := parseHead(c.buf[c.r:c.w], &c.head)
@@ -104,12 +115,17 @@ func (c *Conn) spoiled() (spoiled bool) {
 		return false
 	}
 	err := c.socket.Read(func(fd uintptr) bool {
-		var b [1]byte
-		_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		spoiled = err != syscall.EAGAIN
+		spoiled = unasked(fd)
 		return true
 	})
 	return spoiled || err != nil
+}
+
+// unasked tells whether there is something to read, be it the end.
+func unasked(fd uintptr) bool {
+	var b [1]byte
+	_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	return err != syscall.EAGAIN
 }
 
 // fill reads more into the buffer, behind what is still unused. The end of the
@@ -156,7 +172,25 @@ func (c *Conn) receive() (int, error) {
 
 // takeFrom reads what is there. It returns false where nothing is, to be
 // called again when something has come.
+//
+// A request that is to be asked goes out from in here, because only here no
+// event is lost between looking whether the connection is still clean, sending,
+// and waiting. So there is no need to look for an answer right after sending,
+// which would be in vain.
 func (c *Conn) takeFrom(fd uintptr) bool {
+	if request := c.request; request != nil {
+		c.request, c.got = nil, 0
+		if c.Reused && unasked(fd) {
+			c.failed = ErrStale
+			return true
+		}
+		if _, c.failed = c.Conn.Write(request); c.failed != nil {
+			return true
+		}
+		if c.Reused { // a new connection may have spoken before it was looked at
+			return false
+		}
+	}
 	c.needBuffer()
 	for {
 		c.got, c.failed = syscall.Read(int(fd), c.buf[c.w:])

@@ -57,10 +57,7 @@ func (p *peer) open(t *testing.T) (*Conn, net.Conn) {
 
 // readBody reads an answer as the gateway does.
 func readBody(c *Conn) (head *Head, body string, err error) {
-	if err = c.Send([]byte("POST / HTTP/1.1\r\n\r\n")); err != nil {
-		return nil, "", err
-	}
-	if head, err = c.ReadHead(); err != nil {
+	if head, err = c.Ask([]byte("POST / HTTP/1.1\r\n\r\n")); err != nil {
 		return nil, "", err
 	}
 	for {
@@ -188,7 +185,7 @@ func TestIdleLimit(t *testing.T) {
 }
 
 // A connection that the engine closed, or spoke on, while it lay idle is not
-// given out.
+// asked.
 func TestSpoiled(t *testing.T) {
 	for name, spoil := range map[string]func(net.Conn){
 		"closed":   func(c net.Conn) { c.Close() },
@@ -208,8 +205,8 @@ func TestSpoiled(t *testing.T) {
 				t.Fatalf("%s: never noticed", name)
 			}
 		}
-		if c := p.Conn(); c != nil {
-			t.Errorf("%s: given out all the same", name)
+		if _, err := p.Conn().Ask([]byte("POST / HTTP/1.1\r\n\r\n")); err != ErrStale {
+			t.Errorf("%s: asked all the same, %v", name, err)
 		}
 	}
 }
@@ -221,7 +218,7 @@ func TestCloseEndsARead(t *testing.T) {
 	ended := make(chan error)
 	read := make(chan struct{})
 	go func() {
-		if _, err := c.ReadHead(); err != nil {
+		if _, err := c.Ask([]byte("POST / HTTP/1.1\r\n\r\n")); err != nil {
 			t.Error(err)
 		}
 		c.Next()
@@ -276,10 +273,7 @@ func TestConnTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if err := c.Send(append(r.AppendHead(nil, "/v1/x", "id", false, 2), "{}"...)); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := c.ReadHead(); err != nil {
+		if _, err := c.Ask(append(r.AppendHead(nil, "/v1/x", "id", false, 2), "{}"...)); err != nil {
 			t.Fatal(err)
 		}
 		p, err := c.Next()

@@ -87,16 +87,6 @@ func appendInt(b []byte, n int) []byte { return strconv.AppendInt(b, int64(n), 1
 
 // Conn gives a connection that was kept alive, nil when there is none.
 func (r *Replica) Conn() *Conn {
-	for {
-		c := r.youngest()
-		if c == nil || !c.spoiled() {
-			return c
-		}
-		c.Close()
-	}
-}
-
-func (r *Replica) youngest() *Conn {
 	limit := time.Duration(r.settings.Load().timeouts.Idle)
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -334,10 +334,7 @@ func (r *request) exchange(up *backends.Conn, buf []byte) (*backends.Head, error
 	if r.sent == 0 {
 		r.sent = now()
 	}
-	if err := up.Send(r.frame(buf)); err != nil {
-		return nil, err
-	}
-	return up.ReadHead()
+	return up.Ask(r.frame(buf))
 }
 
 // why says what an error on a connection tells about the replica.
