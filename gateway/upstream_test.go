@@ -19,6 +19,7 @@ func TestConnectionKept(t *testing.T) {
 		"stream without end": streamHead + chunk(event("a")) + "0\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := serve(t)
 			s.Engine.Answer(func(c *engineConn, r *engineRequest) { c.Send(answer) })
 			for range 3 {
@@ -78,4 +79,53 @@ func TestEndsBreakNobodyElse(t *testing.T) {
 	time.AfterFunc(time.Second, func() { over.Store(true) })
 	wg.Wait()
 	s.Idle("acme")
+}
+
+// A kept connection that ends with no byte of an answer is tried once more, on
+// a new one, and nobody is to blame. A new one that does so is not tried again.
+func TestRetry(t *testing.T) {
+	for _, c := range []struct {
+		name, answer       string // what comes before the connection ends
+		fresh              bool   // it is the connection's first request
+		status             int
+		requests, failures int
+	}{
+		{"kept, nothing", "", false, 200, 2, 0},
+		{"kept, a byte", "H", false, 502, 1, 1},
+		{"kept, half a head", "HTTP/1.1 200 OK\r\n", false, 502, 1, 1},
+		{"new, nothing", "", true, 502, 1, 1},
+	} {
+		for _, reset := range []bool{false, true} {
+			t.Run(c.name, func(t *testing.T) {
+				t.Parallel()
+				s := serve(t)
+				if !c.fresh {
+					s.Do("POST", "/v1/chat/completions", "acme", chat(false, "first"))
+				}
+				before := len(s.Engine.Requests())
+				var broke atomic.Bool
+				s.Engine.Answer(func(conn *engineConn, r *engineRequest) {
+					if !broke.CompareAndSwap(false, true) {
+						plainAnswer(conn, r)
+						return
+					}
+					if conn.Send(c.answer); reset && c.answer == "" {
+						conn.Reset()
+					} else {
+						conn.Close()
+					}
+				})
+				if resp, body := s.Do("POST", "/v1/chat/completions", "acme", chat(false, "hi")); resp.StatusCode != c.status {
+					t.Errorf("%d %q, want %d", resp.StatusCode, body, c.status)
+				}
+				if n := len(s.Engine.Requests()) - before; n != c.requests {
+					t.Errorf("it was sent %d times, want %d", n, c.requests)
+				}
+				s.Idle("acme")
+				if n := s.Pool.Snapshot().Backends[0].Replicas[0].Failures; n != uint64(c.failures) {
+					t.Errorf("%d failures, want %d", n, c.failures)
+				}
+			})
+		}
+	}
 }
