@@ -18,27 +18,17 @@ func (s *Stream) event(e []byte, lines int) {
 	}
 	n := note{keep: s.keep}
 	data := e[len(field):to]
-	if len(s.head.text) > 0 && len(data) > len(s.head.text) && string(data[:len(s.head.text)]) == string(s.head.text) {
-		n.from = &s.head
+	if len(data) > len(s.head) && string(data[:len(s.head)]) == string(s.head) {
+		n.from = len(s.head)
 	}
 	s.data(data, &n)
-	if n.from == nil && n.choicesAt > 0 && n.choicesAt <= maxHead {
-		s.head.text = append(s.head.text[:0], data[:n.choicesAt]...)
-		s.head.before = n.before
+	if n.from == 0 && n.choicesAt > 0 && n.choicesAt <= maxHead {
+		s.head = append(s.head[:0], data[:n.choicesAt]...)
 	}
 	s.put(e, len(field), &n)
 }
 
-// head is how the data of an event began: all before its member choices. The
-// events of a stream begin alike, with id, model and so on; what begins alike
-// is read alike, so comparing is enough. Nothing in a head matters but that it
-// is valid: it has neither usage nor error.
-type head struct {
-	text   []byte
-	before int // offset behind its last value
-}
-
-// maxHead bounds what a stream holds of a head.
+// maxHead bounds what a stream holds of how its events begin.
 const maxHead = 512
 
 // data reads an event's data and takes over what n then says of it.
@@ -84,8 +74,8 @@ func (s *Stream) put(e []byte, at int, n *note) {
 
 // note is what an event's data says, and what the client is not to get of it.
 type note struct {
-	keep keep  // the usage that it is to get
-	from *head // what the data is known to begin with; nil: nothing
+	keep keep // the usage that it is to get
+	from int  // length of a head that the data begins with, see choicesAt
 
 	usage    Usage
 	hasUsage bool
@@ -93,8 +83,12 @@ type note struct {
 	bare     bool // it has an array of none
 	failed   bool // it is an error
 
-	choicesAt int // offset of the name choices, where all before may be a head; else 0
-	before    int // offset behind the value before that
+	// The offset of the name choices, where there is something before it and
+	// all of that stays; else 0. The events of a stream begin alike, with id,
+	// model and so on, up to there: such a head need not be read again but
+	// compared. What else it may say (usage, error) is known then, and does not
+	// add up.
+	choicesAt int
 
 	drop bool   // leave the event out whole
 	cut  span   // leave this out of its data; nothing where end is 0
@@ -108,10 +102,8 @@ type span struct{ start, end int }
 func (n *note) read(b []byte) bool {
 	before := 0   // offset behind the member before this one
 	kept := false // one before this one stays
-	i := 0
-	if n.from != nil {
-		i, before, kept = len(n.from.text), n.from.before, true
-	} else {
+	i := n.from
+	if i == 0 {
 		if i = scanSpace(b, 0); i >= len(b) || b[i] != '{' {
 			return false
 		}
@@ -126,8 +118,8 @@ func (n *note) read(b []byte) bool {
 			return false
 		}
 		text := plain(b[i+1:quote], escaped)
-		if string(text) == "choices" && kept && !n.hasUsage && !n.failed && n.cut.end == 0 && n.choicesAt == 0 {
-			n.choicesAt, n.before = i, before
+		if string(text) == "choices" && kept && !n.choices && !n.bare && n.cut.end == 0 {
+			n.choicesAt = i
 		}
 		value, cut, f := n.member(text, b, start)
 		if f != fine {

@@ -168,12 +168,10 @@ func (r *Request) take(what seen, b []byte, start, end int) {
 			r.MaxTokens = n
 		}
 	case seenTemperature:
-		r.temperature = true
 		if x, ok := number(v); !ok || x < 0 || x > 2 {
 			r.refuse("temperature", "must be a number from 0 to 2.")
 		}
 	case seenTopP:
-		r.topP = true
 		if x, ok := number(v); !ok || x <= 0 || x > 1 {
 			r.refuse("top_p", "must be a number above 0 and at most 1.")
 		}

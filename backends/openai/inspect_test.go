@@ -122,6 +122,17 @@ var bodies = []string{
 	chat(`"x":[-,1]`), chat(`"x":-`), chat(`"x":1.`), chat(`"x":.5`), chat(`"x":1e`), chat(`"x":1e+`), chat(`"x":+1`), chat(`"x":-0.5E-10`), chat(`"x":00`), chat(`"x":NaN`),
 	chat(`"x":[true,false,null,{},[],{"a":[{}]}]`), chat(`"x":[}`), chat(`"x":{]`), chat(`"x":[1 2]`), chat(`"x":{"a":1 "b":2}`), chat(`"x":{1:2}`), chat(`"x":nul`), chat(`"x":trux`), chat(`"x":`),
 	chat(`"a":1,"b":2,"c":3,"d":4,"e":5,"f":6,"g":7,"h":8,"i":9,"j":1,"k":2,"l":3,"o":4,"p":5,"q":6,"r":7,"s":8,"t":9,"u":1,"v":2,"q":3`),
+	chat(manyNames(100) + `"z":1`), chat(manyNames(100) + `"n99":1`), chat(manyNames(100) + `"\u006e99":1`), chat(`"stream_options":{` + manyNames(50) + `"n40":1}`),
+	chat(`"x":[{"a":[{}]},[[{}],[1,2]],{"b":[1]}]`), chat(`"x":[{"a":{}},[[],{"a":1},2]]`), chat(`"x":[[{"a":1}],[1],{"a":[2],"b":3}]`),
+}
+
+// manyNames gives n members with a comma behind each.
+func manyNames(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `"n%d":%d,`, i, i)
+	}
+	return b.String()
 }
 
 var targets = []Target{

@@ -33,8 +33,6 @@ type Request struct {
 	modelEnd    int
 	modelPlain  bool // no escapes
 	maxTokens   int  // max_tokens alone
-	temperature bool // given, and not null
-	topP        bool
 	work        bool // messages, prompt or input, whichever the endpoint needs
 	usageGiven  bool // stream_options has a member include_usage
 	everyGiven  bool // … continuous_usage_stats

@@ -48,7 +48,7 @@ type Stream struct {
 	begun    bool // the first event is over: a byte order mark is one no more
 	err      error
 	edge     edge
-	head     head
+	head     []byte // how the last event's data began, see note.choicesAt
 
 	// buf is room for a size line, then begin: complete events, end: where
 	// gap is set the CRLF that ends their chunk, then the event that is still
@@ -84,7 +84,7 @@ const (
 // continuousUsage counts only with includeUsage, as in vLLM.
 func (s *Stream) Reset(includeUsage, continuousUsage bool) {
 	s.release()
-	*s = Stream{Buffers: s.Buffers, MaxEvent: s.MaxEvent, buf: s.buf, lent: s.lent, head: head{text: s.head.text[:0]}}
+	*s = Stream{Buffers: s.Buffers, MaxEvent: s.MaxEvent, buf: s.buf, lent: s.lent, head: s.head[:0]}
 	switch {
 	case includeUsage && continuousUsage:
 		s.keep = keepAll

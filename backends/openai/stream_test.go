@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http/httputil"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -113,6 +114,11 @@ var streams = []string{
 	"data: {\"choices\":[1],\"choices\":[]}\n\ndata: {\"choices\":[],\"choices\":[1],\"usage\":{}}\n\n",
 	usedEvent + "data: {\"incomplete\"", usedEvent + "data: [DONE]", usedEvent + "data: [DONE]\n", usedEvent + "data: [DONE]\r\n\r",
 	"data: " + strings.Repeat(`{"a":`, MaxDepth) + "1" + strings.Repeat("}", MaxDepth) + "\n\n", "data: {\"usage\":{\"a\":[1,{\"b\":\"}\"}]},\"choices\":[{}]}\n\n",
+	strings.ReplaceAll("event: x\nid: 1\ndata: {\"choices\":[1],\ndata: \"usage\":{}}\n\n", "\n", "\r\n"), usedEvent + "\ufeff" + usedEvent, strings.ReplaceAll(usedEvent, "\n", "\r\n")[:len(usedEvent)+1],
+	"data: {\"choices\":[1],\"usage\":{},\"x\":}\n\n" + `data: {"choices":[1],"usage":{"total_tokens":5,"total_tokens":2}}` + "\n\n",
+	"data: {\"usage\":{\"total_tokens\":2},\"choices\":[1]}\n\ndata: {\"usage\":{\"total_tokens\":2},\"choices\":[1]}\n\n", "data: {\"error\":1,\"choices\":[1]}\n\ndata: {\"error\":1,\"choices\":[1]}\n\n", chunkEvent + "data: {\"id\":1}\n\n" + chunkEvent[:len(chunkEvent)-9] + "\n\n" + usedEvent,
+	"data: {\"choices\":[1],\"choices\":[1]}\n\ndata: {\"choices\":[1],\"x\":1}\n\n", "data: {\"choices\":[],\"choices\":[]}\n\ndata: {\"choices\":[],\"usage\":{}}\n\n",
+	strings.Repeat("data: {\"id\":1,\"usage\":{\"total_tokens\":2},\"choices\":[1]}\n\n", 2),
 	"id: 1\n\nunknown\n\n:\n\n" + chunkEvent,
 }
 
@@ -168,6 +174,25 @@ func FuzzStream(f *testing.F) {
 		random := rand.New(rand.NewPCG(seed, uint64(how)))
 		compareStream(t, s, input, m.include, m.continuous, random, 1+int(how/4))
 	})
+}
+
+// What one stream has learned of its events is of no use to the next, whose
+// client may get less.
+func TestStreamReset(t *testing.T) {
+	const event = `data: {"id":1,"usage":null,"choices":[1]}` + "\n\n"
+	var s Stream
+	for _, c := range []struct {
+		include bool
+		want    string
+	}{{true, event}, {false, `data: {"id":1,"choices":[1]}` + "\n\n"}} {
+		s.Reset(c.include, false)
+		if err := s.Write([]byte(event)); err != nil {
+			t.Fatal(err)
+		}
+		if got := unchunk(t, s.Chunk()); got != c.want {
+			t.Errorf("got %q, want %q", got, c.want)
+		}
+	}
 }
 
 // What each client gets, byte for byte.
@@ -339,19 +364,43 @@ func TestStreamIdle(t *testing.T) {
 	}
 }
 
+// An incomplete event is sent from where it was written to: the chunk before it
+// does not move it.
+func TestStreamCopiesOnce(t *testing.T) {
+	var s Stream
+	s.Reset(true, true)
+	write := func(p string) {
+		t.Helper()
+		if err := s.Write([]byte(p)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(chunkEvent + "data: partial")
+	first := &s.buf[len(s.buf)-1]
+	s.Chunk()
+	write("\n\n")
+	if got := s.Chunk(); &got[len(got)-5] != first || string(got) != "f\r\ndata: partial\n\n\r\n" {
+		t.Errorf("it was moved: %q", got)
+	}
+}
+
 // What stays incomplete behind chunk after chunk does not make the buffer
 // grow.
 func TestStreamStaysSmall(t *testing.T) {
 	var s Stream
 	s.Reset(false, false)
 	cut := len(chunkEvent) / 2
-	for range 1000 {
-		for _, piece := range []string{chunkEvent[cut:] + chunkEvent[:cut], chunkEvent[cut:] + chunkEvent + chunkEvent[:cut]} {
-			if err := s.Write([]byte(piece)); err != nil {
-				t.Fatal(err)
-			}
-			s.Chunk()
+	pieces := slices.Repeat([]string{chunkEvent[cut:] + chunkEvent[:cut], chunkEvent[cut:] + chunkEvent + chunkEvent[:cut]}, 1000)
+	pieces[0] = chunkEvent[:cut] + pieces[0]
+	var out []byte
+	for _, piece := range append(pieces, chunkEvent[cut:]) {
+		if err := s.Write([]byte(piece)); err != nil {
+			t.Fatal(err)
 		}
+		out = append(out, s.Chunk()...)
+	}
+	if unchunk(t, out) != strings.Repeat(chunkEvent, 3001) {
+		t.Error("something else came out than went in")
 	}
 	if cap(s.buf) > 2*newBuffer {
 		t.Errorf("%d bytes", cap(s.buf))

@@ -89,7 +89,7 @@ func (r *Request) AppendBody(dst, body []byte, t *Target) []byte {
 // growth is more than what all that is inserted but the model's name takes.
 const growth = 224
 
-// defaults gives those that apply to this request.
+// defaults gives those that apply to this request where it leaves them open.
 func (r *Request) defaults(t *Target) Defaults {
 	if r.endpoint == Embeddings {
 		return Defaults{}
@@ -98,12 +98,6 @@ func (r *Request) defaults(t *Target) Defaults {
 	d.MaxTokens = 0
 	if r.MaxTokens == 0 {
 		d.MaxTokens = r.Budget(t)
-	}
-	if r.temperature {
-		d.Temperature = nil
-	}
-	if r.topP {
-		d.TopP = nil
 	}
 	return d
 }
