@@ -166,7 +166,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	scheme := "http://"
 	if files := g.server.TLS; files.CertFile != "" {
 		if cert, err = loadCertificate(files, g.log); err != nil {
-			l.Close()
+			l.discard()
 			return err
 		}
 		serving, scheme = tls.NewListener(l, cert.config()), "https://"
@@ -178,7 +178,8 @@ func (g *Gateway) Run(ctx context.Context) error {
 	group, failed := errgroup.WithContext(work)
 	side, err := g.sideServers(group, work)
 	if err != nil {
-		l.Close()
+		l.discard()
+		group.Wait() // for those that sideServers had started and closed
 		return err
 	}
 	server := g.newServer()

@@ -115,6 +115,12 @@ func (l *listener) forget(c *conn) {
 	l.mu.Unlock()
 }
 
+// discard gives up a listener that never served.
+func (l *listener) discard() {
+	l.TCPListener.Close()
+	unix.Close(l.epoll)
+}
+
 // watch reports hang-ups to the requests they concern until stop is closed.
 func (l *listener) watch(stop <-chan struct{}) error {
 	// A pipe wakes the wait at the end.
@@ -126,13 +132,17 @@ func (l *listener) watch(stop <-chan struct{}) error {
 	if err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, p[0], &ev); err != nil {
 		return err
 	}
-	woken := make(chan struct{})
+	failed, woken := make(chan struct{}), make(chan struct{})
 	go func() {
-		<-stop
+		select {
+		case <-stop:
+		case <-failed:
+		}
 		unix.Close(p[1])
 		close(woken)
 	}()
 	defer func() {
+		close(failed)
 		<-woken
 		unix.Close(p[0])
 		unix.Close(l.epoll)
