@@ -5,25 +5,27 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"syscall"
 	"time"
 )
 
 // Conn is a connection to a replica, with one request on it at a time. Ask, Next
-// and More are called by one goroutine; Close may be called by any,
-// and makes a call that is under way return. It ends in exactly one of Release,
-// after a whole answer, and Close.
+// and More are called by one goroutine, and so is what ends it: Release, after a
+// whole answer, or Close. Others end a call that is under way with Abort.
 type Conn struct {
 	net.Conn
 	Reused bool // it carried a request before
 
 	replica *Replica
-	raw     syscall.RawConn // nil over TLS
-	take    func(fd uintptr) bool
-	socket  syscall.RawConn // also below TLS
-	request []byte          // that take is to send first; nil: none
-	got     int             // what take read
+	raw     syscall.RawConn       // nil over TLS
+	take    func(fd uintptr) bool // takeFrom
+	pass    func(fd uintptr) bool // passFrom
+	more    func() bool           // of the Stream under way
+	socket  syscall.RawConn       // also below TLS
+	request []byte                // that take is to send first; nil: none
+	got     int                   // what take read
 	failed  error
 	buf     []byte // nil while nothing is in it
 	r, w    int    // what was read and is not used yet
@@ -99,7 +101,7 @@ func newConn(c net.Conn, replica *Replica) *Conn {
 		if raw, err := t.SyscallConn(); err == nil {
 			conn.socket = raw
 			if c == conn.Conn {
-				conn.raw, conn.take = raw, conn.takeFrom
+				conn.raw, conn.take, conn.pass = raw, conn.takeFrom, conn.passFrom
 			}
 		}
 	}
@@ -131,6 +133,15 @@ func unasked(fd uintptr) bool {
 // fill reads more into the buffer, behind what is still unused. The end of the
 // connection is io.ErrUnexpectedEOF.
 func (c *Conn) fill() error {
+	if err := c.makeRoom(); err != nil {
+		return err
+	}
+	n, err := c.receive()
+	return c.took(n, err)
+}
+
+// makeRoom has the next read find room behind what is still unused.
+func (c *Conn) makeRoom() error {
 	if c.r == c.w {
 		c.r, c.w = 0, 0
 	} else if c.w == len(c.buf) {
@@ -144,7 +155,11 @@ func (c *Conn) fill() error {
 			c.buf = append(c.buf, make([]byte, len(c.buf))...)
 		}
 	}
-	n, err := c.receive()
+	return nil
+}
+
+// took books the outcome of a read.
+func (c *Conn) took(n int, err error) error {
 	if n > 0 {
 		c.w += n
 		c.read = true
@@ -164,10 +179,92 @@ func (c *Conn) receive() (int, error) {
 		c.needBuffer()
 		return c.Conn.Read(c.buf[c.w:])
 	}
-	if err := c.raw.Read(c.take); err != nil {
+	if err := c.wait(c.take); err != nil {
 		return 0, err
 	}
 	return c.got, c.failed
+}
+
+// wait calls f until it returns true: now, and each time that something has
+// come.
+func (c *Conn) wait(f func(fd uintptr) bool) error {
+	for {
+		err := c.raw.Read(f)
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return err
+		}
+		c.Conn.SetReadDeadline(time.Time{}) // it was a Nudge
+	}
+}
+
+// Abort breaks off what is under way on the connection: it returns an error,
+// and its goroutine has the connection still to close. Any goroutine may call
+// it, and it never waits, which Close does while a Stream is at work.
+func (c *Conn) Abort() {
+	if c.socket != nil {
+		c.socket.Control(func(fd uintptr) { syscall.Shutdown(int(fd), syscall.SHUT_RDWR) })
+	}
+}
+
+// Nudge has a Stream that waits look whether something came. Any goroutine may
+// call it.
+func (c *Conn) Nudge() {
+	if c.raw != nil {
+		c.Conn.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+// Stream reads, and calls more each time that something has come, until that
+// returns false; more takes it with More. Where the end of the connection is
+// the body's clean end, the error is io.EOF.
+//
+// It saves the read that finds nothing: once a read has not filled the buffer
+// it waits at once. What can be missed by that is the end of the connection, if
+// it came together with the last bytes: whoever calls Stream must Nudge it when
+// it has been quiet for a while.
+func (c *Conn) Stream(more func() bool) (err error) {
+	if c.raw == nil {
+		for err == nil {
+			if err = c.fill(); err == nil && !more() {
+				return nil
+			}
+		}
+	} else {
+		c.more, c.failed = more, nil
+		if err = c.wait(c.pass); err == nil {
+			err = c.failed
+		}
+		c.more = nil
+	}
+	if err == io.ErrUnexpectedEOF {
+		err = c.body.atEOF()
+	}
+	return err
+}
+
+// passFrom is what Stream does when something may have come.
+func (c *Conn) passFrom(fd uintptr) bool {
+	for {
+		if c.failed = c.makeRoom(); c.failed != nil {
+			return true
+		}
+		if !c.takeFrom(fd) {
+			return false
+		}
+		if c.failed = c.took(c.got, c.failed); c.failed != nil {
+			return true
+		}
+		full := c.w == len(c.buf)
+		if !c.more() {
+			return true
+		}
+		if c.r == c.w {
+			c.dropBuffer()
+		}
+		if !full {
+			return false
+		}
+	}
 }
 
 // takeFrom reads what is there. It returns false where nothing is, to be

@@ -261,6 +261,7 @@ func (g *Gateway) tick(ctx context.Context, cert *certificate) {
 		g.listener.check(func(c *conn) {
 			if r := c.request.Load(); r != nil {
 				r.overdue(t)
+				r.nudge(t)
 			}
 			if w := c.writing.Load(); w != 0 && t-w > stall {
 				c.TCPConn.Close()

@@ -313,17 +313,17 @@ func (r *request) dial() (*backends.Conn, error) {
 	r.step(PhaseSending, 0)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	if err := r.during(closer(cancel)); err != nil {
+	if err := r.during(cancelled(cancel)); err != nil {
 		return nil, err
 	}
 	defer r.during(nil)
 	return r.replica.Dial(ctx)
 }
 
-// closer is a function as an io.Closer.
-type closer func()
+// cancelled is a context's cancel function as an aborter.
+type cancelled context.CancelFunc
 
-func (c closer) Close() error { c(); return nil }
+func (c cancelled) Abort() { c() }
 
 // exchange sends the request on a connection and reads the head of the answer.
 func (r *request) exchange(up *backends.Conn, buf []byte) (*backends.Head, error) {

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"errors"
-	"io"
 	"math/rand/v2"
 	"net/netip"
 	"sync"
@@ -49,13 +48,14 @@ type request struct {
 	phase  atomic.Int32
 	due    atomic.Int64 // clock time at which it has taken too long; 0: never
 	limit  atomic.Int64 // clock time at which all of it must be over; 0: never
+	unsure atomic.Int64 // clock time since which a stream waits without having looked; 0: it has
 	output atomic.Int64 // tokens so far
 	first  atomic.Int64 // clock time of the first byte of the answer; 0: none yet
 
 	mu     sync.Mutex
 	rec    record
 	cause  error     // why it was ended; nil: it was not
-	aborts io.Closer // what end closes: the step under way
+	aborts aborter // what end breaks off: the step under way; nil: nothing that waits
 }
 
 // record is a Record before its address was written out.
@@ -64,15 +64,18 @@ type record struct {
 	client netip.Addr
 }
 
-// end makes the request stop: what it waits for is closed, and the step that
-// waits finds the cause. The first cause stays.
+// aborter is something under way that others can break off, without waiting.
+type aborter interface{ Abort() }
+
+// end makes the request stop: what it waits for is broken off, and the step
+// that waits finds the cause. The first cause stays.
 func (r *request) end(cause error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.cause == nil {
 		r.cause = cause
 		if r.aborts != nil {
-			r.aborts.Close()
+			r.aborts.Abort()
 		}
 	}
 }
@@ -84,14 +87,14 @@ func (r *request) ended() error {
 	return r.cause
 }
 
-// during has end close c from now on, nil for nothing. A request that was
-// ended already has c closed at once, and the cause is returned.
-func (r *request) during(c io.Closer) error {
+// during has end break a off from now on, nil for nothing. A request that was
+// ended already has it broken off at once, and the cause is returned.
+func (r *request) during(a aborter) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.aborts = c
-	if r.cause != nil && c != nil {
-		c.Close()
+	r.aborts = a
+	if r.cause != nil && a != nil {
+		a.Abort()
 	}
 	return r.cause
 }
@@ -100,10 +103,10 @@ func (r *request) during(c io.Closer) error {
 func (r *request) abandon() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.aborts != nil {
-		r.aborts.Close()
-		r.aborts = nil
+	if up, ok := r.aborts.(*backends.Conn); ok {
+		up.Close()
 	}
+	r.aborts = nil
 }
 
 // step enters a phase, which the clock may end after the given time.
@@ -133,6 +136,23 @@ func (r *request) overdue(now int64) {
 		} else {
 			r.end(errFirstByte)
 		}
+	}
+}
+
+// quiet is how long a stream may wait without a look at its connection. Less
+// than between the events of a slow engine, so that looking is seldom.
+const quiet = 250 * time.Millisecond
+
+// nudge has a stream that has become quiet look for the end of its connection.
+func (r *request) nudge(now int64) {
+	since := r.unsure.Load()
+	if since == 0 || now-since < int64(quiet) || !r.unsure.CompareAndSwap(since, 0) {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if up, ok := r.aborts.(*backends.Conn); ok {
+		up.Nudge()
 	}
 }
 

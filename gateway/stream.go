@@ -24,8 +24,10 @@ type stream struct {
 	client  net.Conn
 	events  openai.Stream
 	pending []byte // the first chunk
-	last    int64  // clock time of the last event
-	eof     bool   // the backend's answer was read whole
+	out     firstChunk
+	err     error // what broke it
+	last    int64 // clock time of the last event
+	eof     bool  // the backend's answer was read whole
 	closed  bool
 }
 
@@ -59,8 +61,10 @@ func (r *request) relayStream(ctx *fasthttp.RequestCtx, up *backends.Conn, head 
 
 // read takes all that has come from the backend, and waits for something when
 // nothing has.
-func (s *stream) read() error {
-	p, err := s.up.Next()
+func (s *stream) read() error { return s.take(s.up.Next()) }
+
+// take filters p and all that came with it.
+func (s *stream) take(p []byte, err error) error {
 	for err == nil && len(p) > 0 {
 		if err = s.events.Write(p); err == nil {
 			p, err = s.up.More()
@@ -100,6 +104,7 @@ func (s *stream) count() {
 		r.series.tokens.Add(uint64(more))
 	}
 	r.due.Store(t + int64(r.backend.Timeouts.NextByte))
+	r.unsure.Store(t)
 }
 
 // SupportsBodyWriteTo tells fasthttp to use WriteTo.
@@ -123,39 +128,56 @@ func (s *stream) WriteTo(w io.Writer) (n int64, err error) {
 		}
 	}()
 	s.count()
-	out := firstChunk{w, s.client}
-	chunk := s.pending
-	for !s.over() { // the last events leave with the end
-		if err = out.write(chunk); err != nil {
-			r.end(errClientLeft)
-			break
+	s.out = firstChunk{w, s.client}
+	if !s.over() && s.send(s.pending) {
+		if err := s.up.Stream(s.more); err != nil {
+			s.err = s.take(nil, err)
 		}
-		s.events.Idle()
-		if err = s.read(); err != nil {
-			err = r.brokeOff(err)
-			s.count()
-			break
-		}
-		s.count()
-		if !s.over() {
-			chunk = s.events.Chunk()
-		}
+		r.unsure.Store(0)
 	}
-	if err == nil {
-		if err = r.ended(); err == nil {
-			return 0, s.finish(&out)
-		}
+	if s.err != nil {
+		s.err = r.brokeOff(s.err)
 	}
-	return 0, s.fail(&out, err)
+	if s.err == nil {
+		s.err = r.ended()
+	}
+	if s.err != nil {
+		return 0, s.fail()
+	}
+	return 0, s.finish()
+}
+
+// more passes on what has come, and tells whether to wait for more.
+func (s *stream) more() bool {
+	s.err = s.take(s.up.More())
+	s.count()
+	if s.err != nil || s.over() { // the last events leave with the end
+		return false
+	}
+	return s.send(s.events.Chunk())
+}
+
+// send writes a chunk to the client, and tells whether it is still there.
+func (s *stream) send(chunk []byte) bool {
+	if err := s.out.write(chunk); err != nil {
+		s.r.end(errClientLeft)
+		return false
+	}
+	s.events.Idle()
+	return true
 }
 
 // finish ends the stream as the backend did. The request is settled before
 // the client can have the end.
-func (s *stream) finish(out *firstChunk) error {
+func (s *stream) finish() error {
 	r := s.r
-	r.settle(s.head.Status, "", EndDone)
+	if s.events.Failed { // the engine said so in the stream, and the client has it
+		r.settle(s.head.Status, openai.CodeBackendError, EndBackendFailed)
+	} else {
+		r.settle(s.head.Status, "", EndDone)
+	}
 	s.events.Finish(nil)
-	if err := out.write(bytes.TrimSuffix(s.events.Chunk(), lastChunk)); err != nil {
+	if err := s.out.write(bytes.TrimSuffix(s.events.Chunk(), lastChunk)); err != nil {
 		return errCut
 	}
 	// What is left of the backend's answer is its last chunk. Where that does
@@ -170,9 +192,9 @@ func (s *stream) finish(out *firstChunk) error {
 }
 
 // fail ends the stream with an error, as an event: its status is gone.
-func (s *stream) fail(out *firstChunk, err error) error {
+func (s *stream) fail() error {
 	r := s.r
-	f := r.refusalOf(err)
+	f := r.refusalOf(s.err)
 	end := EndBackendFailed
 	switch {
 	case f.Status == statusClientLeft:
@@ -183,7 +205,7 @@ func (s *stream) fail(out *firstChunk, err error) error {
 	r.settle(s.head.Status, f.Code, end)
 	if end != EndClientLeft {
 		s.events.Finish(f.apiError)
-		if out.write(bytes.TrimSuffix(s.events.Chunk(), lastChunk)) == nil {
+		if s.out.write(bytes.TrimSuffix(s.events.Chunk(), lastChunk)) == nil {
 			s.client.Write(lastChunk)
 		}
 	}
