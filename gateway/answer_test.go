@@ -33,6 +33,7 @@ func failing(status int, body string, headers ...string) string {
 // TestUpstreamAnswers are answers that are not the usual ones, to a request
 // for a stream and to another.
 func TestUpstreamAnswers(t *testing.T) {
+	t.Parallel()
 	nested := `{"error":{"message":"too long a prompt","type":"BadRequestError","param":"messages","code":400}}`
 	flat := `{"object":"error","message":"too long a prompt","type":"BadRequestError","param":null,"code":400}`
 	secret := `{"error":{"message":"` + secretText + `","type":"InternalServerError","param":null,"code":500}}`
@@ -49,6 +50,7 @@ func TestUpstreamAnswers(t *testing.T) {
 		s.Config.Server.AdminListen = "127.0.0.1:0"
 		s.Config.Server.MaxAnswer = 64 << 10
 	})
+	var failed map[string]float64
 	for _, test := range []struct {
 		name   string
 		answer func(*engineConn)
@@ -160,7 +162,7 @@ func TestUpstreamAnswers(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, stream %v", test.name, stream), func(t *testing.T) {
 				e.Answer(func(c *engineConn, _ *engineRequest) { test.answer(c) })
 				before := s.Usage("acme")["requests_per_day"].Used
-				failed, asked := s.failures(), len(e.Requests())
+				asked := len(e.Requests())
 				c := s.Dial()
 				c.Send(s.post("/v1/chat/completions", "acme", chat(stream, "hi")))
 				a := c.Answer("POST")
@@ -182,7 +184,7 @@ func TestUpstreamAnswers(t *testing.T) {
 				if n := len(e.Requests()) - asked; n != 1 {
 					t.Errorf("the backend got %d requests", n)
 				}
-				s.wantFailure(t, failed, test.why)
+				failed = s.wantFailure(t, failed, test.why)
 				end, charged := "done", int64(1)
 				switch {
 				case test.why != "" || test.status > 500:
@@ -217,6 +219,7 @@ func TestUpstreamAnswers(t *testing.T) {
 // TestStaleConnection closes a connection that was kept alive, at different
 // moments of the next request.
 func TestStaleConnection(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name     string
 		second   func(c *engineConn) // what happens to the second request on the connection
@@ -269,6 +272,7 @@ func TestStaleConnection(t *testing.T) {
 // idle connection, as some do before they close it. It is no answer to the next
 // request.
 func TestUnaskedAnswer(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	first := make(chan *engineConn, 1)
 	s.Engine.Answer(func(c *engineConn, r *engineRequest) { first <- c; plainAnswer(c, r) })
@@ -289,6 +293,7 @@ func TestUnaskedAnswer(t *testing.T) {
 // TestNeverTwice: with another replica at hand, a request that may have been
 // acted on is not sent again.
 func TestNeverTwice(t *testing.T) {
+	t.Parallel()
 	for _, stream := range []bool{false, true} {
 		a, b := newEngine(t), newEngine(t)
 		for _, e := range []*engine{a, b} {
@@ -315,6 +320,7 @@ func deadURL(t *testing.T) string {
 }
 
 func TestConnectionRefused(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t)
 	dead := deadURL(t)
 	s := serve(t, func(s *setup) {

@@ -18,6 +18,7 @@ func estimate(content string) int64 {
 }
 
 func TestForwardedAddresses(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name      string
 		trusted   []string
@@ -72,6 +73,7 @@ func TestForwardedAddresses(t *testing.T) {
 }
 
 func TestRatelimitHeaders(t *testing.T) {
+	t.Parallel()
 	s := serve(t, func(s *setup) {
 		s.Config.Limits.Org.RequestsPerDay, s.Config.Limits.Org.TokensPerDay, s.Config.Limits.Org.TokensPerMonth = 10, 3000, 2500
 	})
@@ -113,6 +115,7 @@ func TestRatelimitHeaders(t *testing.T) {
 
 // TestUsageAfter has requests end in every way, and looks at what they cost.
 func TestUsageAfter(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t)
 	s := serve(t, func(s *setup) {
 		s.Backends = []backends.Config{patient(e.URL), patient(deadURL(t))}
@@ -192,6 +195,7 @@ func TestUsageAfter(t *testing.T) {
 // TestParallelQuota sends more at once than a quota holds. What is used is what
 // was reserved, so exactly as many pass as fit.
 func TestParallelQuota(t *testing.T) {
+	t.Parallel()
 	const max = 100
 	prompt := estimate("hi")
 	body := strings.Replace(chat(true, "hi"), "{", fmt.Sprintf(`{"max_tokens":%d,`, max), 1)

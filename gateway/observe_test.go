@@ -60,9 +60,18 @@ func scripted(s *service, e *engine) {
 	s.Idle("acme")
 }
 
-func TestMetrics(t *testing.T) {
+// TestObserved looks at all that the gateway says after one fixed set of
+// requests.
+func TestObserved(t *testing.T) {
+	t.Parallel()
 	s, e := observed(t)
 	scripted(s, e)
+	t.Run("snapshot", func(t *testing.T) { wantSnapshot(t, s) }) // first: its rates pass
+	t.Run("metrics", func(t *testing.T) { wantMetrics(t, s, e) })
+	t.Run("access log", func(t *testing.T) { wantAccessLog(t, s) })
+}
+
+func wantMetrics(t *testing.T, s *service, e *engine) {
 	want := map[string]float64{
 		`requests_total{model="test-model",org="acme",route="/v1/chat/completions",status="200"}`:   5, // with the one that broke, and the one whose client left
 		`requests_total{model="test-model",org="globex",route="/v1/chat/completions",status="200"}`: 1,
@@ -127,6 +136,7 @@ func sum(series map[string]float64, name string) (v float64) {
 
 // TestInFlight looks at requests while they are under way.
 func TestInFlight(t *testing.T) {
+	t.Parallel()
 	s, e := observed(t)
 	step := make(chan string)
 	defer close(step)
@@ -179,9 +189,7 @@ func TestInFlight(t *testing.T) {
 	}
 }
 
-func TestSnapshot(t *testing.T) {
-	s, e := observed(t)
-	scripted(s, e)
+func wantSnapshot(t *testing.T, s *service) {
 	snap := s.Gateway.Snapshot()
 	if snap.Listen != s.URL() || snap.Draining || snap.Started.After(snap.At) {
 		t.Errorf("%+v", snap)
@@ -219,9 +227,7 @@ func TestSnapshot(t *testing.T) {
 	}
 }
 
-func TestAccessLog(t *testing.T) {
-	s, e := observed(t)
-	scripted(s, e)
+func wantAccessLog(t *testing.T, s *service) {
 	attrs := []string{"backend", "client", "code", "completion_tokens", "duration", "end", "first_byte", "id", "key", "level", "model", "msg", "org", "prompt_tokens", "replica", "route", "status", "stream", "time"}
 	type line struct{ route, status, code, end, org, model string }
 	var got []line
@@ -261,6 +267,7 @@ func TestAccessLog(t *testing.T) {
 // TestNothingLeaks searches all that the gateway says of itself for words out
 // of keys, prompts, answers and backends' errors.
 func TestNothingLeaks(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t)
 	const prompt, spoken, model = "sentinel-prompt", "sentinel-answer", "sentinel-model"
 	s := serve(t, func(s *setup) {
@@ -332,6 +339,7 @@ func TestNothingLeaks(t *testing.T) {
 
 // TestAdminListener: what is for the host's own people is on no public port.
 func TestAdminListener(t *testing.T) {
+	t.Parallel()
 	s, _ := observed(t)
 	for _, path := range []string{"/metrics", "/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/cmdline"} {
 		resp, err := http.Get(s.AdminURL() + path)

@@ -20,6 +20,7 @@ func (s *service) status(secret, path, model string) int {
 
 // TestKeysChange edits the keys file under a gateway that serves.
 func TestKeysChange(t *testing.T) {
+	t.Parallel()
 	const path = "/v1/chat/completions"
 	s := serve(t)
 	ctx, stop := context.WithCancel(t.Context())
@@ -77,6 +78,7 @@ func TestKeysChange(t *testing.T) {
 
 // TestLimitsChange puts other limits in force under a gateway that serves.
 func TestLimitsChange(t *testing.T) {
+	t.Parallel()
 	var set *setup
 	s := serve(t, func(s *setup) { set = s })
 	secret, path := s.Key("acme"), "/v1/chat/completions"
@@ -135,6 +137,7 @@ func TestLimitsChange(t *testing.T) {
 
 // TestReplicasChange exchanges the replicas while a stream runs on one.
 func TestReplicasChange(t *testing.T) {
+	t.Parallel()
 	a, b := newEngine(t), newEngine(t)
 	var set *setup
 	s := serve(t, func(s *setup) {
@@ -227,6 +230,7 @@ func TestReplicasChange(t *testing.T) {
 
 // TestHealthSettingsChange: a replica that stays is judged by the new settings.
 func TestHealthSettingsChange(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t)
 	s := serve(t, func(s *setup) { s.Backends = []backends.Config{patient(e.URL)} })
 	e.Answer(func(c *engineConn, _ *engineRequest) { c.Send(failing(500, "{}")) })

@@ -45,6 +45,7 @@ func (s *service) state(url string) backends.ReplicaStatus {
 }
 
 func TestReplicasShare(t *testing.T) {
+	t.Parallel()
 	a, b := newEngine(t), newEngine(t)
 	s := serve(t, func(s *setup) { s.Backends = []backends.Config{testBackend("chat", testModel, a.URL, b.URL)} })
 	for range 10 {
@@ -83,11 +84,11 @@ func TestReplicasShare(t *testing.T) {
 	if n := len(idle.Requests()); n != 9 {
 		t.Errorf("the idle replica got %d requests, want 9", n)
 	}
-	s.Idle("acme")
 }
 
 // TestHealth follows GET /health while replicas come and go.
 func TestHealth(t *testing.T) {
+	t.Parallel()
 	a, b, sql := newEngine(t), newEngine(t), newEngine(t)
 	s := serve(t, func(s *setup) {
 		s.Backends = []backends.Config{brisk("chat", testModel, a.URL, b.URL), brisk("sql", "sql-model", sql.URL)}
@@ -138,6 +139,7 @@ func TestHealth(t *testing.T) {
 
 // TestOneBadProbe: a single sign is no reason to leave a replica out.
 func TestOneBadProbe(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t)
 	s := serve(t, func(s *setup) {
 		s.Backends = []backends.Config{brisk("chat", testModel, e.URL)}
@@ -157,6 +159,7 @@ func TestOneBadProbe(t *testing.T) {
 
 // TestCircuit has requests fail at a replica whose health checks succeed.
 func TestCircuit(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name   string
 		answer func(*engineConn, *engineRequest)
@@ -229,6 +232,7 @@ func TestCircuit(t *testing.T) {
 
 // TestLeavingIsNoFailure: clients that leave say nothing about a replica.
 func TestLeavingIsNoFailure(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	s.Engine.Answer(func(c *engineConn, r *engineRequest) {
 		if strings.Contains(r.Body, "begin") {

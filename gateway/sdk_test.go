@@ -31,6 +31,7 @@ func ask(question string) openai.ChatCompletionNewParams {
 const question = "How does a KV cache use the memory of a GPU?"
 
 func TestSDKChat(t *testing.T) {
+	t.Parallel()
 	p := servePlatform(t)
 	sdk := p.SDK("acme")
 	got, err := sdk.Chat.Completions.New(t.Context(), ask(question))
@@ -51,6 +52,7 @@ func TestSDKChat(t *testing.T) {
 }
 
 func TestSDKStream(t *testing.T) {
+	t.Parallel()
 	p := servePlatform(t)
 	sdk := p.SDK("acme")
 	whole, err := sdk.Chat.Completions.New(t.Context(), ask(question))
@@ -95,6 +97,7 @@ func TestSDKStream(t *testing.T) {
 // TestSameAsDirect asks the engine and the gateway the same, and wants the
 // same bytes but for what differs from answer to answer.
 func TestSameAsDirect(t *testing.T) {
+	t.Parallel()
 	p := servePlatform(t)
 	const (
 		messages = `"messages":[{"role":"user","content":"` + question + `"}]`
@@ -137,10 +140,10 @@ func TestSameAsDirect(t *testing.T) {
 			}
 		})
 	}
-	p.Idle("acme")
 }
 
 func TestSDKTools(t *testing.T) {
+	t.Parallel()
 	p := servePlatform(t)
 	sdk := p.SDK("acme")
 	params := ask("What is the weather in Lisbon?")
@@ -172,6 +175,7 @@ func TestSDKTools(t *testing.T) {
 }
 
 func TestSDKCompletionAndEmbedding(t *testing.T) {
+	t.Parallel()
 	p := servePlatform(t)
 	sdk := p.SDK("acme")
 	params := openai.CompletionNewParams{
@@ -199,6 +203,7 @@ func TestSDKCompletionAndEmbedding(t *testing.T) {
 }
 
 func TestSDKModels(t *testing.T) {
+	t.Parallel()
 	p := servePlatform(t, func(s *setup) {
 		s.Keys = append(s.Keys, keys.Entry{Org: "acme", Name: "sql", Scopes: []keys.Scope{keys.Model(sqlModel)}})
 	})
@@ -256,6 +261,7 @@ func wantError(t *testing.T, err error, status int, code, kind, param string) *o
 }
 
 func TestSDKErrors(t *testing.T) {
+	t.Parallel()
 	p := servePlatform(t, func(s *setup) {
 		s.Keys = append(s.Keys, keys.Entry{Org: "acme", Name: "old", Expires: time.Now().Add(-time.Hour)})
 	})
@@ -328,6 +334,7 @@ func (a *attempts) option() option.RequestOption {
 }
 
 func TestSDKWaitsForTheRate(t *testing.T) {
+	t.Parallel()
 	p := servePlatform(t, func(s *setup) {
 		s.Config.Limits.RequestsPerSecond, s.Config.Limits.Burst = 2, 1
 	})
@@ -352,6 +359,7 @@ func TestSDKWaitsForTheRate(t *testing.T) {
 }
 
 func TestSDKDoesNotRetryAQuota(t *testing.T) {
+	t.Parallel()
 	p := servePlatform(t, func(s *setup) { s.Config.Limits.Org.RequestsPerDay = 1 })
 	var tries attempts
 	sdk := p.SDK("acme", option.WithMaxRetries(3), tries.option())
@@ -377,6 +385,7 @@ func TestSDKDoesNotRetryAQuota(t *testing.T) {
 }
 
 func TestText2SQL(t *testing.T) {
+	t.Parallel()
 	p := servePlatform(t)
 	messages := `"messages":[{"role":"user","content":"How many orders came last week?"}]`
 	_, direct := p.SQL.Do(t, "POST", "/v1/chat/completions", `{`+messages+`}`)
@@ -425,6 +434,7 @@ func TestText2SQL(t *testing.T) {
 
 // TestKeysStayApart looks at what goes over both sides of the gateway.
 func TestKeysStayApart(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	for _, stream := range []bool{false, true} {
 		c := s.Dial()
@@ -465,6 +475,7 @@ func TestKeysStayApart(t *testing.T) {
 
 // TestBodySent compares the body that arrives with the client's.
 func TestBodySent(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t)
 	s := serve(t, func(s *setup) {
 		b := testBackend("chat", testModel, e.URL)

@@ -37,7 +37,7 @@ func simulate(t testing.TB, c sim.Config) *simulator {
 		c.Model = chatModel
 	}
 	if c.Speed == 0 {
-		c.Speed = 50
+		c.Speed = 200
 	}
 	c.APIKey = backendKey
 	server, err := sim.New(c)

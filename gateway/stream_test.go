@@ -103,6 +103,7 @@ func (s *streaming) Rest() (chunks []string) {
 
 // TestStreamSplitAnywhere splits a stream of every kind of event at every byte.
 func TestStreamSplitAnywhere(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	sent := counted("a", 1) +
 		": a comment\n\n" +
@@ -167,6 +168,7 @@ func TestStreamSplitAnywhere(t *testing.T) {
 // TestEventsLeaveAtOnce releases an event only when the client has the one
 // before.
 func TestEventsLeaveAtOnce(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	next := make(chan string)
 	defer close(next)
@@ -207,11 +209,11 @@ func TestEventsLeaveAtOnce(t *testing.T) {
 	if got := str.Next(); got != "" {
 		t.Errorf("after the end %q", got)
 	}
-	s.Idle("acme")
 }
 
 // TestStreamInOneWrite has the whole answer come at once.
 func TestStreamInOneWrite(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	s.Engine.Answer(func(c *engineConn, _ *engineRequest) {
 		c.Send(streamHead + chunk(counted("a", 1)) + chunk(counted("b", 2)) + chunk(done) + "0\r\n\r\n")
@@ -224,6 +226,7 @@ func TestStreamInOneWrite(t *testing.T) {
 
 // TestStreamEnds are the ways of a stream to end that are no fault.
 func TestStreamEnds(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	untilClose := strings.Replace(streamHead, "Transfer-Encoding: chunked", "X-Nothing: x", 1)
 	for _, test := range []struct {
@@ -294,6 +297,7 @@ func (s *service) access(id string) (line map[string]any) {
 // TestBrokenStream are the ways of a stream to break once it has begun: the
 // client gets what came, one error event and [DONE], and its connection ends.
 func TestBrokenStream(t *testing.T) {
+	t.Parallel()
 	const (
 		chunked    = "Transfer-Encoding: chunked"
 		length     = "Content-Length: 9999"
@@ -306,6 +310,7 @@ func TestBrokenStream(t *testing.T) {
 		s.Backends[0].Timeouts = backends.Timeouts{NextByte: backends.Duration(500 * time.Millisecond), Total: backends.Duration(1500 * time.Millisecond)}
 		s.Config.Server.AdminListen = "127.0.0.1:0"
 	})
+	var failed map[string]float64
 	for _, test := range []struct {
 		name    string
 		framing string
@@ -334,7 +339,7 @@ func TestBrokenStream(t *testing.T) {
 		}, "backend_timeout", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			before, failed, asked := s.Usage("acme"), s.failures(), len(e.Requests())
+			before, asked := s.Usage("acme"), len(e.Requests())
 			seen := make(chan bool)
 			e.Answer(func(c *engineConn, _ *engineRequest) {
 				c.Send(strings.Replace(streamHead, chunked, test.framing, 1))
@@ -382,7 +387,7 @@ func TestBrokenStream(t *testing.T) {
 					t.Errorf("%+v after %d, want %d more", got, before[window].Used, used)
 				}
 			}
-			s.wantFailure(t, failed, test.why)
+			failed = s.wantFailure(t, failed, test.why)
 			if n := len(e.Requests()) - asked; n != 1 {
 				t.Errorf("the backend got %d requests", n)
 			}
@@ -402,11 +407,12 @@ func (s *service) failures() map[string]float64 {
 	return m
 }
 
-// wantFailure wants one more of a kind, and none of any other; "" for none at
-// all.
-func (s *service) wantFailure(t *testing.T, before map[string]float64, kind string) {
+// wantFailure wants one more of a kind than before, and none of any other; ""
+// for none at all. It returns those there are now.
+func (s *service) wantFailure(t *testing.T, before map[string]float64, kind string) map[string]float64 {
 	t.Helper()
-	for k, n := range s.failures() {
+	now := s.failures()
+	for k, n := range now {
 		want := before[k]
 		if k == kind {
 			want++
@@ -415,6 +421,7 @@ func (s *service) wantFailure(t *testing.T, before map[string]float64, kind stri
 			t.Errorf("%v upstream errors of kind %s, want %v", n, k, want)
 		}
 	}
+	return now
 }
 
 // keepSending writes unhurriedly; false once the other side has gone.
@@ -461,6 +468,7 @@ func (s *service) scrape() string {
 // TestSlowReaderIsNoTimeout lets a client take nothing for longer than the
 // backend has for its next byte: the backend can't send on, and is not to blame.
 func TestSlowReaderIsNoTimeout(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t)
 	s := serve(t, func(s *setup) {
 		s.Backends = []backends.Config{testBackend("chat", testModel, e.URL)}
@@ -487,8 +495,28 @@ func TestSlowReaderIsNoTimeout(t *testing.T) {
 	if n := strings.Count(body, `"choices"`); n != events || !strings.HasSuffix(body, "\n\n"+done) || strings.Contains(body, "error") {
 		t.Errorf("%d events, ending with %q", n, body[max(0, len(body)-200):])
 	}
-	s.Idle("acme")
 	if st := s.Pool.Snapshot().Backends[0].Replicas[0]; st.State != backends.Healthy || st.Failures != 0 {
 		t.Errorf("the replica is %v after %d failures", st.State, st.Failures)
+	}
+}
+
+// TestErrorEvent has the engine give up in its own words: they are passed on,
+// and the request is booked as the failure that it is.
+func TestErrorEvent(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	failure := `data: {"error":{"message":"out of blocks","type":"InternalServerError","param":null,"code":500}}` + "\n\n"
+	s.Engine.Answer(func(c *engineConn, _ *engineRequest) {
+		c.Send(streamHead + chunk(counted("a", 1)) + chunk(failure) + chunk(done) + "0\r\n\r\n")
+	})
+	str := s.Stream(chat(true, "hi"))
+	if got := strings.Join(str.Rest(), ""); got != bare("a")+failure+done {
+		t.Errorf("got %q", got)
+	}
+	if l := s.access(str.header.Get("X-Request-Id")); l["end"] != "backend_failed" || l["code"] != "backend_error" || l["status"] != 200.0 {
+		t.Errorf("logged %v", l)
+	}
+	if u := s.Usage("acme")["tokens_per_day"]; u.Used != 8 || u.Reserved != 0 {
+		t.Errorf("charged %+v", u)
 	}
 }
