@@ -238,6 +238,7 @@ var credentials = []hostile{
 }
 
 func TestHostile(t *testing.T) {
+	t.Parallel()
 	if len(hello) != 91 {
 		t.Fatalf("HELLO has %d bytes", len(hello))
 	}

@@ -10,6 +10,7 @@ import (
 // Requests that come in one write are answered in their order, each as its own
 // key's, and one that is refused takes no other with it.
 func TestPipelining(t *testing.T) {
+	t.Parallel()
 	s := serve(t, func(set *setup) { set.Config.Limits.Org.RequestsPerDay = 100 })
 	s.Engine.Answer(func(c *engineConn, r *engineRequest) {
 		for _, word := range []string{"one", "two", "three", "four"} {

@@ -17,6 +17,7 @@ import (
 // was refused: what it sent in vain does not reset the connection under the
 // answer.
 func TestRefusedWhileSending(t *testing.T) {
+	t.Parallel()
 	s := serve(t, func(set *setup) { set.Config.Server.MaxBody = 256 << 10 })
 	large := strings.Repeat("x", 8<<20)
 	chunks := strings.Repeat(chunk(large[:64<<10]), 128)
@@ -139,6 +140,7 @@ func TestSlowClientsAreCut(t *testing.T) {
 
 // A client that takes nothing is cut, and its backend spared the rest.
 func TestSlowReaderIsCut(t *testing.T) {
+	t.Parallel()
 	for _, tls := range []bool{false, true} {
 		t.Run(fmt.Sprintf("stream, tls %v", tls), func(t *testing.T) {
 			s := serve(t, func(set *setup) {
@@ -249,6 +251,7 @@ func TestRefusals(t *testing.T) {
 
 // Retry-After is rounded up, and requests that are refused early count as well.
 func TestAddressRate(t *testing.T) {
+	t.Parallel()
 	s := serve(t, func(set *setup) {
 		set.Config.Limits.RequestsPerSecond = 0.4
 		set.Config.Limits.Burst = 3

@@ -72,6 +72,7 @@ func (s *service) served() string {
 }
 
 func TestCertificateReload(t *testing.T) {
+	t.Parallel()
 	var files gateway.TLS
 	s := serve(t, func(set *setup) {
 		set.withTLS(t)
@@ -141,6 +142,7 @@ func TestTLSVersions(t *testing.T) {
 
 // A client that begins no handshake is cut as any slow one.
 func TestSlowHandshakeIsCut(t *testing.T) {
+	t.Parallel()
 	s := serve(t, func(set *setup) {
 		set.withTLS(t)
 		set.Config.Server.ReadTimeout = backends.Duration(200 * time.Millisecond)
@@ -157,6 +159,7 @@ func TestSlowHandshakeIsCut(t *testing.T) {
 
 // A TLS connection is not held to the time-out of its handshake.
 func TestTLSOutlivesItsHandshake(t *testing.T) {
+	t.Parallel()
 	s := serve(t, func(set *setup) {
 		set.withTLS(t)
 		set.Config.Server.ReadTimeout = backends.Duration(200 * time.Millisecond)

@@ -37,6 +37,7 @@ func TestConnectionKept(t *testing.T) {
 // requests that fail, and clients that leave about when their answer comes,
 // break nobody else's.
 func TestEndsBreakNobodyElse(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	s.Engine.Answer(func(c *engineConn, r *engineRequest) {
 		if strings.Contains(r.Body, "fails") {
