@@ -126,7 +126,7 @@ func TestUpstreamAnswers(t *testing.T) {
 		{name: "422 of another shape", answer: send(failing(422, `["`+secretText+`"]`)), status: 422, code: "invalid_request"},
 		{name: "400 without end", answer: func(c *engineConn) {
 			c.Send("HTTP/1.1 400 No\r\n\r\n")
-			for keepSending(c, strings.Repeat("x", 40<<10)) {
+			for keepSending(c, strings.Repeat("x", 4<<10)) {
 			}
 		}, status: 400, code: "invalid_request"},
 		{name: "429", answer: send(failing(429, flat, "Retry-After: 7")), status: 429, code: "rate_limit_exceeded",
