@@ -65,6 +65,7 @@ type Gateway struct {
 	version   string
 	server    Server
 	windows   *quota.Windows
+	clock     wallClock
 	settings  atomic.Pointer[settings]
 	stats     *stats
 	buffers   openai.Buffers
@@ -92,8 +93,10 @@ type settings struct {
 func New(o Options) (*Gateway, error) {
 	g := &Gateway{
 		pool: o.Pool, keys: o.Keys, log: o.Log, accessLog: o.AccessLog, version: o.Version, server: o.Config.Server,
-		windows: quota.NewWindows(time.Now), stats: newStats(), started: time.Now(), ready: make(chan struct{}),
+		stats: newStats(), started: time.Now(), ready: make(chan struct{}),
 	}
+	g.clock.set()
+	g.windows = quota.NewWindows(g.clock.now)
 	if err := g.Apply(o.Config); err != nil {
 		return nil, err
 	}
@@ -112,7 +115,7 @@ func (g *Gateway) Apply(c Config) error {
 	if old := g.settings.Load(); old != nil && old.limits.RequestsPerSecond == c.Limits.RequestsPerSecond && old.limits.Burst == c.Limits.Burst {
 		s.addresses = old.addresses // what it has counted stays counted
 	} else {
-		s.addresses = quota.NewAddresses(c.Limits.RequestsPerSecond, c.Limits.Burst, time.Now)
+		s.addresses = quota.NewAddresses(c.Limits.RequestsPerSecond, c.Limits.Burst, func() time.Time { return epoch.Add(time.Duration(now())) })
 	}
 	g.settings.Store(s)
 	return nil
@@ -258,6 +261,7 @@ func (g *Gateway) tick(ctx context.Context, cert *certificate) {
 		case <-tenth.C:
 		}
 		t := now()
+		g.clock.set()
 		g.listener.check(func(c *conn) {
 			if r := c.request.Load(); r != nil {
 				r.overdue(t)
@@ -302,6 +306,7 @@ func (g *Gateway) newServer() *fasthttp.Server {
 		IdleTimeout:                  time.Duration(s.IdleTimeout),
 		NoDefaultServerHeader:        true,
 		DisablePreParseMultipartForm: true,
+		LazyRequestTime:              true,
 		CloseOnShutdown:              true,
 		SecureErrorLogMessage:        true,
 		Logger:                       silent{},

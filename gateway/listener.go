@@ -242,8 +242,3 @@ func clientConn(c net.Conn) *conn {
 	own, _ := c.(*conn)
 	return own
 }
-
-var epoch = time.Now()
-
-// now is the monotonic clock in nanoseconds, never 0.
-func now() int64 { return int64(time.Since(epoch)) + 1 }

@@ -77,7 +77,7 @@ func (r *request) run(ctx *fasthttp.RequestCtx) (stream bool, err error) {
 func (g *Gateway) arrive(ctx *fasthttp.RequestCtx) *request {
 	r := &request{g: g, endpoint: nowhere, begun: now()}
 	r.rec.ID = requestID(ctx.Request.Header.Peek("X-Request-Id"))
-	r.rec.Start = time.Now()
+	r.rec.Start = g.clock.at(r.begun)
 	r.rec.Route = nowhere.path
 	ctx.Response.Header.SetCanonical(headerRequestID, []byte(r.rec.ID))
 	g.stats.inflight.Add(1)

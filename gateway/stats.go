@@ -43,7 +43,7 @@ type series struct{ requests, prompt, completion atomic.Uint64 }
 type backendSeries struct {
 	inflight, ended, errors, tokens atomic.Uint64
 	failures                        [8]atomic.Uint64 // by backends.Failure
-	first                           [2]histogram // to the first byte: of whole answers, of streams
+	first                           [2]histogram     // to the first byte: of whole answers, of streams
 	event                           histogram
 }
 
