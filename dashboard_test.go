@@ -84,7 +84,7 @@ func TestDemoDashboard(t *testing.T) {
 	client := openai.NewClient(option.WithBaseURL(at[1]+"/v1"), option.WithAPIKey(at[2]))
 	answer, err := client.Chat.Completions.New(t.Context(), openai.ChatCompletionNewParams{
 		Model: "Qwen/Qwen2.5-7B-Instruct", Messages: []openai.ChatCompletionMessageParamUnion{openai.UserMessage("Why is the sky blue?")}, MaxTokens: openai.Int(5)})
-	if err != nil || !strings.Contains(answer.SystemFingerprint, "sim") {
+	if err != nil || !strings.Contains(answer.RawJSON(), `"system_fingerprint":"pilothouse-sim`) {
 		t.Fatalf("answer %+v, error %v", answer, err)
 	}
 	s.shows(`visitor/demo.*chat.*200 done`)

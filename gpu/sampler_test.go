@@ -145,7 +145,7 @@ func TestAHungDeviceAgesAlone(t *testing.T) {
 	sampling(t, b, func(t *testing.T, s *Sampler) {
 		time.Sleep(5*time.Second + 500*time.Millisecond)
 		release := make(chan struct{})
-		b.set(0, func(context.Context) (Sample, error) { <-release; return steady(nil) })
+		b.set(0, func(context.Context) (Sample, error) { <-release; return steady(context.Background()) })
 		time.Sleep(20 * time.Second)
 		snap := s.Snapshot()
 		hung, well := snap.GPUs[0], snap.GPUs[1]
