@@ -5,6 +5,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -344,5 +345,48 @@ func TestConnectionRefused(t *testing.T) {
 	}
 	if l := s.access(resp.Header.Get("X-Request-Id")); l["end"] != gateway.EndRefused.String() {
 		t.Errorf("logged %v", l)
+	}
+}
+
+// TestBookedAsAnswered has many requests share a few connections: each is
+// booked with the status that its own client got, not with the one that the
+// next answer on its connection has.
+func TestBookedAsAnswered(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.Engine.Answer(func(c *engineConn, r *engineRequest) {
+		if strings.Contains(r.Body, "create") {
+			c.Send("HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}")
+		} else {
+			c.Send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+		}
+	})
+	var mu sync.Mutex
+	got := map[string]float64{}
+	var wg sync.WaitGroup
+	for _, word := range []string{"create", "hi", "create", "hi"} {
+		wg.Go(func() {
+			c := s.Dial()
+			for range 100 {
+				c.Send(s.post("/v1/chat/completions", "acme", chat(false, word)))
+				a, err := c.TryAnswer("POST")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				got[a.Header.Get("X-Request-Id")] = float64(a.StatusCode)
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	if len(got) != 400 {
+		t.Errorf("%d of 400 answers", len(got))
+	}
+	for _, l := range s.Accesses() {
+		if id := l["id"].(string); l["backend"] != "" && l["status"] != got[id] {
+			t.Errorf("request %s got %v and is booked with %v", id, got[id], l["status"])
+		}
 	}
 }

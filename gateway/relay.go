@@ -69,7 +69,7 @@ func (r *request) relayUnary(ctx *fasthttp.RequestCtx, up *backends.Conn, head *
 	r.usage, r.exact = openai.UsageOf(body)
 	r.output.Store(int64(r.usage.Completion))
 	r.series.tokens.Add(uint64(r.usage.Completion))
-	r.settle(head.Status, "", EndDone)
+	r.settle(resp.StatusCode(), "", EndDone) // head is the connection's, and so another request's by now
 	r.limitHeaders(&resp.Header)
 	return nil
 }
