@@ -205,6 +205,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	bound, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	server.ShutdownWithContext(bound) // its error is that of the bound, met below
+	l.Close()                         // it knows of no listener that Serve has not got to
 	l.check(func(c *conn) { c.TCPConn.Close() })
 	for _, s := range side {
 		s.Close()

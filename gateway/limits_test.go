@@ -118,10 +118,11 @@ func TestUsageAfter(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
 	s := serve(t, func(s *setup) {
-		s.Backends = []backends.Config{patient(e.URL), patient(deadURL(t))}
+		s.Backends = []backends.Config{patient(e.URL), patient(deadURL(t)), patient(e.URL)}
 		s.Backends[0].MaxN = 4
-		s.Backends[0].Timeouts.FirstByte = backends.Duration(200 * time.Millisecond)
 		s.Backends[1].Name, s.Backends[1].Model = "dead", "dead"
+		s.Backends[2].Name, s.Backends[2].Model = "hasty", "hasty"
+		s.Backends[2].Timeouts.FirstByte = backends.Duration(100 * time.Millisecond)
 	})
 	three := streamHead + chunk(counted("a", 1)) + chunk(counted("b", 2)) + chunk(counted("c", 3))
 	uncounted := streamHead + chunk(event("a")) + chunk(event("b"))
@@ -152,7 +153,7 @@ func TestUsageAfter(t *testing.T) {
 		{name: "refused by the backend", body: chat(true, "hi"), answer: func(c *engineConn) { c.Send(failing(400, `{"message":"no"}`)) }},
 		{name: "failed at the backend", body: chat(true, "hi"), answer: func(c *engineConn) { c.Send(failing(500, `{"message":"no"}`)) }},
 		{name: "closed by the backend", body: chat(true, "hi"), answer: func(c *engineConn) { c.Close() }},
-		{name: "time-out", body: chat(true, "hi"), answer: func(c *engineConn) { <-c.Gone }},
+		{name: "time-out", body: strings.Replace(chat(true, "hi"), testModel, "hasty", 1), answer: func(c *engineConn) { <-c.Gone }},
 		{name: "no connection", body: strings.Replace(chat(true, "hi"), testModel, "dead", 1)},
 		{name: "refused here", body: `{"model":"` + testModel + `"}`},
 	} {
