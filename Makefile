@@ -31,13 +31,13 @@ bench: build ## the gateway against nginx and HAProxy, interleaved; prints a tab
 
 .PHONY: golden
 golden: ## draw the goldens of the screens anew, to be looked at before they are committed
-	go test ./ui/... -update
+	go test ./ui -run Golden -update
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME
 	@set -e; for pkg in $$(go list ./...); do \
 		for f in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
-			go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg; \
+			go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$pkg; \
 		done; \
 	done
 

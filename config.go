@@ -168,12 +168,16 @@ func (g *globals) keysFile() (string, error) {
 // parseConfig reads the text alone.
 func parseConfig(path string, text []byte) (*config, error) {
 	c := &config{}
+	c.Limits = gateway.DefaultLimits()
 	if err := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(c); err != nil {
 		return nil, decodeErrors(path, err)
 	}
 	c.Fill()
 	if c.Server.KeysFile == "" {
 		c.Server.KeysFile = "keys.toml"
+	}
+	if c.Server.StateDir == "" {
+		c.Server.StateDir = defaultStateDir()
 	}
 	if c.GPU.Source == "" {
 		c.GPU.Source = "none"
@@ -190,6 +194,19 @@ func parseConfig(path string, text []byte) (*config, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+// defaultStateDir is the host's, or for those who may not write there their own.
+func defaultStateDir() string {
+	if os.Geteuid() != 0 {
+		if dir := os.Getenv("XDG_STATE_HOME"); dir != "" {
+			return filepath.Join(dir, "pilothouse")
+		}
+		if home, err := os.UserHomeDir(); err == nil {
+			return filepath.Join(home, ".local", "state", "pilothouse")
+		}
+	}
+	return "/var/lib/pilothouse"
 }
 
 // decodeErrors turns what the decoder found into our own words.

@@ -61,6 +61,11 @@ type Log struct {
 	Access *bool `toml:"access"` // a line for each request; nil: yes
 }
 
+// DefaultLimits are in force where the configuration says nothing.
+func DefaultLimits() Limits {
+	return Limits{RequestsPerSecond: 50, Org: OrgLimits{RequestsPerDay: 100_000, TokensPerDay: 10_000_000, TokensPerMonth: 300_000_000}}
+}
+
 // ConfigError is a setting that cannot be used.
 type ConfigError struct{ Key, Got, Want string }
 

@@ -2,17 +2,13 @@ package gateway
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"fmt"
 	"runtime/debug"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/valyala/fasthttp"
 
-	"pilothouse/backends"
 	"pilothouse/backends/openai"
 	"pilothouse/gateway/quota"
 )
@@ -238,138 +234,6 @@ func (r *request) quotas() quota.Limits {
 	def := r.g.settings.Load().org
 	o := r.key.Org
 	return quota.Limits{RequestsPerDay: o.RequestsPerDay.Or(def.RequestsPerDay), TokensPerDay: o.TokensPerDay.Or(def.TokensPerDay), TokensPerMonth: o.TokensPerMonth.Or(def.TokensPerMonth)}
-}
-
-// send gets the request to a replica, and the head of its answer back. It goes
-// on to another replica only while nothing can have been acted on: the
-// connection failed.
-func (r *request) send(body []byte) (*backends.Conn, *backends.Head, error) {
-	buf := bodies.Get().(*[]byte)
-	defer putBody(buf)
-	*buf = r.inspect.AppendBody((*buf)[:headRoom], body, &r.backend.Target)
-
-	var tried []*backends.Replica
-	for {
-		r.replica = r.backend.Pick(tried...)
-		if r.replica == nil {
-			f := refuse(openai.CodeNoHealthyBackend, "No backend of this model is healthy at the moment.")
-			f.retryAfter = time.Duration(r.backend.Health.Interval)
-			return nil, nil, f
-		}
-		r.mu.Lock()
-		r.rec.Replica = r.replica.URL
-		r.mu.Unlock()
-		up, head, err := r.attempt(*buf)
-		if err == nil {
-			return up, head, nil
-		}
-		if cause := r.ended(); cause != nil && cause != errFirstByte {
-			return nil, nil, cause
-		}
-		r.series.failed(err.why)
-		r.replica.Failed(err.why)
-		if err.why != backends.ConnectFailed {
-			return nil, nil, err
-		}
-		tried = append(tried, r.replica)
-		r.release()
-	}
-}
-
-// broken is a failure on the way to a replica or back.
-type broken struct {
-	why backends.Failure
-	error
-}
-
-func (b *broken) Unwrap() error { return b.error }
-
-// attempt asks one replica. A connection that was kept alive and turns out to
-// be closed, before a byte of an answer was read, was closed while it lay idle:
-// the request goes out once more on a new one.
-func (r *request) attempt(buf []byte) (*backends.Conn, *backends.Head, *broken) {
-	up := r.replica.Conn()
-	for {
-		if up == nil {
-			var err error
-			if up, err = r.dial(); err != nil {
-				return nil, nil, &broken{backends.ConnectFailed, err}
-			}
-		}
-		head, err := r.exchange(up, buf)
-		if err == nil {
-			return up, head, nil
-		}
-		stale := up.Reused && !up.Answered() && r.ended() == nil
-		up.Close()
-		up = nil
-		if !stale {
-			return nil, nil, &broken{r.why(err), err}
-		}
-	}
-}
-
-func (r *request) dial() (*backends.Conn, error) {
-	r.step(PhaseSending, 0)
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	if err := r.during(cancelled(cancel)); err != nil {
-		return nil, err
-	}
-	defer r.during(nil)
-	return r.replica.Dial(ctx)
-}
-
-// cancelled is a context's cancel function as an aborter.
-type cancelled context.CancelFunc
-
-func (c cancelled) Abort() { c() }
-
-// exchange sends the request on a connection and reads the head of the answer.
-func (r *request) exchange(up *backends.Conn, buf []byte) (*backends.Head, error) {
-	if err := r.during(up); err != nil {
-		return nil, err
-	}
-	r.step(PhasePrefill, time.Duration(r.backend.Timeouts.FirstByte))
-	if r.sent == 0 {
-		r.sent = now()
-	}
-	return up.Ask(r.frame(buf))
-}
-
-// why says what an error on a connection tells about the replica.
-func (r *request) why(err error) backends.Failure {
-	switch cause := r.ended(); {
-	case cause == errFirstByte, cause == errNextByte:
-		return backends.TimedOut
-	case errors.Is(err, backends.ErrProtocol):
-		return backends.Protocol
-	}
-	return backends.Reset
-}
-
-// headRoom lies before a body that is to be sent, for the head.
-const headRoom = 1 << 10
-
-// frame puts the head right in front of the body, so that both go out in one
-// write.
-func (r *request) frame(buf []byte) []byte {
-	head := r.replica.AppendHead(buf[:0:headRoom], r.endpoint.upstream, r.rec.ID, r.inspect.Stream, len(buf)-headRoom)
-	if len(head) > headRoom { // a very long key
-		return append(head, buf[headRoom:]...)
-	}
-	start := headRoom - len(head)
-	copy(buf[start:], head)
-	return buf[start:]
-}
-
-// bodies are the buffers that requests to backends are built in.
-var bodies = sync.Pool{New: func() any { b := make([]byte, headRoom, 4<<10); return &b }}
-
-func putBody(b *[]byte) {
-	if cap(*b) <= 1<<20 {
-		bodies.Put(b)
-	}
 }
 
 // refuse answers with an error.

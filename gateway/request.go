@@ -54,7 +54,7 @@ type request struct {
 
 	mu     sync.Mutex
 	rec    record
-	cause  error     // why it was ended; nil: it was not
+	cause  error   // why it was ended; nil: it was not
 	aborts aborter // what end breaks off: the step under way; nil: nothing that waits
 }
 
