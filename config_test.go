@@ -16,7 +16,7 @@ func TestDefaults(t *testing.T) {
 		backend:           want,
 		string(reference): want,
 		"[limits]\nrequests_per_second = 0\n[limits.org]\nrequests_per_day = 0\ntokens_per_day = 0\ntokens_per_month = 0\n" + backend: {},
-		"[limits]\nrequests_per_second = 20\n" + backend:                                                                               {RequestsPerSecond: 20, Burst: 20, Org: want.Org},
+		"[limits]\nrequests_per_second = 20\n" + backend: {RequestsPerSecond: 20, Burst: 20, Org: want.Org},
 	} {
 		c, err := parseConfig("config.toml", []byte(text))
 		if err != nil {
