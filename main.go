@@ -15,7 +15,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -60,10 +59,18 @@ func exitCode(err error) int {
 	var setting *settingError
 	var file *keys.FileError
 	switch {
-	case errors.As(err, &usage), errors.As(err, &setting), errors.As(err, &file), strings.HasPrefix(err.Error(), "unknown command"):
+	case errors.As(err, &usage), errors.As(err, &setting), errors.As(err, &file):
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// noArgs refuses arguments as wrong usage.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if err := cobra.NoArgs(cmd, args); err != nil {
+		return &cli.UsageError{Err: err}
+	}
+	return nil
 }
 
 // globals are the flags that every command has.
@@ -82,7 +89,7 @@ dashboard of the people on call for them.
 
 Without a command it serves and shows the dashboard. To see it with simulated
 GPUs and backends, which need no configuration: pilothouse --demo`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return g.dashboard(g.untilHangup(cmd.Context())) },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &cli.UsageError{Err: err} })
@@ -90,13 +97,13 @@ GPUs and backends, which need no configuration: pilothouse --demo`,
 	f.StringVar(&g.config, "config", defaultConfig(), "configuration `file`")
 	f.BoolVar(&g.demo, "demo", false, "serve simulated backends and GPUs, with traffic of their own; needs and leaves no file")
 	root.AddCommand(
-		&cobra.Command{Use: "serve", Short: "Serve without a terminal", Args: cobra.NoArgs,
+		&cobra.Command{Use: "serve", Short: "Serve without a terminal", Args: noArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error { return g.serve(g.untilHangup(cmd.Context())) }},
-		&cobra.Command{Use: "check", Short: "Check the configuration and the keys file", Args: cobra.NoArgs,
+		&cobra.Command{Use: "check", Short: "Check the configuration and the keys file", Args: noArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error { return g.check(cmd.OutOrStdout()) }},
-		&cobra.Command{Use: "init", Short: "Write the annotated configuration of the reference deployment", Args: cobra.NoArgs,
+		&cobra.Command{Use: "init", Short: "Write the annotated configuration of the reference deployment", Args: noArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error { return g.init(cmd.ErrOrStderr()) }},
-		&cobra.Command{Use: "version", Short: "Print the version", Args: cobra.NoArgs,
+		&cobra.Command{Use: "version", Short: "Print the version", Args: noArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error {
 				_, err := fmt.Fprintln(cmd.OutOrStdout(), version)
 				return err
@@ -452,7 +459,7 @@ func newSim() *cobra.Command {
 		Long: `Serve a simulator of a vLLM server: its endpoints, errors and metrics, with the timing of a
 7B model on an NVIDIA L4. What it writes is made up, and it says so in system_fingerprint
 and /version. With --control, POST /sim/faults makes it misbehave.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c.Kind = sim.Kind(kind)
 			if keyEnv != "" {
