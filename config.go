@@ -86,6 +86,7 @@ func loadConfig(path string) (*config, error) {
 			*name = filepath.Join(dir, *name)
 		}
 	}
+	relative(&c.Server.StateDir)
 	relative(&c.Server.KeysFile)
 	relative(&c.Server.TLS.CertFile)
 	relative(&c.Server.TLS.KeyFile)
