@@ -270,60 +270,6 @@ func (p *platform) close() {
 	}
 }
 
-// reload puts a changed configuration in force, at SIGHUP and when the file has
-// changed, as far as that can be done without a new process.
-func (p *platform) reload(ctx context.Context, path string) error {
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
-	look := time.NewTicker(time.Second)
-	defer look.Stop()
-	taken := stampOf(path)
-	last := taken
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-hup:
-			last = stampOf(path)
-			if _, err := p.keys.Reload(); err != nil {
-				p.log.Error("the keys file was not taken; the keys before it stay in force", "error", err)
-			}
-		case <-look.C:
-			// Taken once two looks have found it alike: its editor is done with it.
-			before := last
-			if last = stampOf(path); last == taken || last != before {
-				continue
-			}
-		}
-		taken = last
-		c, err := loadConfig(path)
-		if err == nil {
-			err = p.pool.Apply(c.Backends)
-		}
-		if err == nil {
-			err = p.gateway.Apply(c.Config)
-		}
-		if err != nil {
-			p.log.Error("the configuration was not taken; the one before it stays in force", "file", path, "error", err)
-			continue
-		}
-		p.log.Info("configuration reloaded", "file", path, "needs_restart", p.gateway.Restart(c.Config))
-	}
-}
-
-type stamp struct {
-	mod  time.Time
-	size int64
-}
-
-func stampOf(path string) (s stamp) {
-	if st, err := os.Stat(path); err == nil {
-		s = stamp{st.ModTime(), st.Size()}
-	}
-	return s
-}
-
 // buffered gathers the access log's lines, so that a request costs no write.
 // They are written once a second, and at the end.
 type buffered struct {

@@ -142,22 +142,6 @@ func (p *process) log() string {
 	return p.stderr.String()
 }
 
-func (p *process) stop(t *testing.T, sig os.Signal) {
-	t.Helper()
-	if err := p.Process.Signal(sig); err != nil {
-		t.Fatal(err)
-	}
-	select {
-	case err := <-p.gone:
-		p.gone <- err
-		if err != nil {
-			t.Fatalf("it ended with %v:\n%s", err, p.log())
-		}
-	case <-time.After(20 * time.Second):
-		t.Fatalf("it did not end:\n%s", p.log())
-	}
-}
-
 func ask(t *testing.T, method, url, key, body string) (int, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
@@ -310,8 +294,40 @@ aliases = ["before"]
 	}
 }
 
-// TestSimStops holds sim's two ways to stop.
+// TestSimStops holds the simulator's two ways to end at SIGTERM: it breaks off
+// what runs, or with a time for it lets it end.
 func TestSimStops(t *testing.T) {
-	p, _ := start(t, nil, "sim", "--listen", "127.0.0.1:0")
-	p.stop(t, syscall.SIGTERM)
+	for _, drain := range []bool{false, true} {
+		args := []string{"sim", "--listen", "127.0.0.1:0", "--model", "m", "--speed", "20"}
+		if drain {
+			args = append(args, "--shutdown-timeout", "15s")
+		}
+		p, at := start(t, nil, args...)
+		resp, err := http.Post(at["address"].(string)+"/v1/chat/completions", "application/json",
+			strings.NewReader(`{"model":"m","messages":[{"role":"user","content":"Hello"}],"stream":true,"max_tokens":400,"ignore_eos":true}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		events := bufio.NewReader(resp.Body)
+		if _, err := events.ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		rest, err := io.ReadAll(events)
+		resp.Body.Close()
+		if whole := err == nil && bytes.HasSuffix(rest, []byte("data: [DONE]\n\n")); whole != drain {
+			t.Errorf("drain %v: the stream ended with %v and %.60q", drain, err, rest[max(0, len(rest)-60):])
+		}
+		select {
+		case err := <-p.gone:
+			p.gone <- err
+			if err != nil {
+				t.Errorf("drain %v: sim ended with %v", drain, err)
+			}
+		case <-time.After(20 * time.Second):
+			t.Errorf("drain %v: sim did not end", drain)
+		}
+	}
 }
