@@ -338,6 +338,15 @@ func (c *Conn) More() ([]byte, error) {
 	return p, err
 }
 
+// Ahead is how many bytes of the chunk that the last ones belonged to are still
+// to come; 0 where the body does not come in chunks.
+func (c *Conn) Ahead() int64 {
+	if !c.body.chunked || c.body.state != chunkData {
+		return 0
+	}
+	return c.body.left
+}
+
 // Release gives the connection back after a whole answer: for the next request
 // where it can carry one, else it is closed.
 func (c *Conn) Release() {

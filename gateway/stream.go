@@ -66,6 +66,7 @@ func (s *stream) read() error { return s.take(s.up.Next()) }
 // take filters p and all that came with it.
 func (s *stream) take(p []byte, err error) error {
 	for err == nil && len(p) > 0 {
+		s.events.Expect(s.up.Ahead())
 		if err = s.events.Write(p); err == nil {
 			p, err = s.up.More()
 		}

@@ -56,6 +56,7 @@ type Stream struct {
 	buf        []byte
 	begin, end int
 	gap        bool
+	ahead      int     // bytes that Expect promised
 	lent       *buffer // what buf came in
 }
 
@@ -93,6 +94,19 @@ func (s *Stream) Reset(includeUsage, continuousUsage bool) {
 	}
 }
 
+// Expect says that n more bytes follow those of the next Write, as the size of
+// a chunk tells. An event that they belong to then has its room at once, and is
+// not copied again as it grows.
+func (s *Stream) Expect(n int64) { s.ahead = int(min(max(n, 0), int64(s.limit()))) }
+
+// limit is how large an event may be.
+func (s *Stream) limit() int {
+	if s.MaxEvent == 0 {
+		return DefaultMaxEvent
+	}
+	return s.MaxEvent
+}
+
 // Write takes the next bytes of the backend's body and keeps no reference to
 // them. After an error the stream takes no more and what was incomplete is
 // dropped, but Chunk still gives the events before, and Finish can end it.
@@ -100,11 +114,9 @@ func (s *Stream) Write(p []byte) error {
 	if s.err != nil || s.Done || len(p) == 0 {
 		return s.err
 	}
-	s.prepare(len(p))
-	limit := s.MaxEvent
-	if limit == 0 {
-		limit = DefaultMaxEvent
-	}
+	s.prepare(len(p) + s.ahead)
+	s.ahead = 0
+	limit := s.limit()
 	plain := bytes.IndexByte(p, '\r') < 0
 	for len(p) > 0 && !s.Done {
 		n, lines := s.edge.next(p, plain)
@@ -149,7 +161,7 @@ func (s *Stream) prepare(n int) {
 		s.begin, s.end = sizeLine, s.end-move
 	}
 	if n += len("\r\n"); cap(s.buf)-len(s.buf) < n {
-		s.buf = slices.Grow(s.buf, max(n, len(s.buf))) // doubling: large events are copied less
+		s.buf = slices.Grow(s.buf, max(n, len(s.buf))) // doubling, for large events that nobody announced
 	}
 }
 
