@@ -2,7 +2,13 @@
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
+# NVIDIA's library is reached through cgo; without a C compiler the binary is built,
+# and can't read GPUs. It must not be linked statically, nor with -z now: a symbol
+# that an older driver lacks would end it.
+CGO := $(if $(shell command -v gcc),1,0)
+export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
 FUZZTIME ?= 30s
+CRASHES ?= 200
 BENCHFLAGS ?=
 
 .PHONY: run
@@ -14,8 +20,8 @@ test: deps ## all tests, against real parts
 	go test ./...
 
 .PHONY: build
-build: ## bin/pilothouse, one static binary
-	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/pilothouse .
+build: ## bin/pilothouse, one binary
+	CGO_ENABLED=$(CGO) go build -tags netgo,osusergo -trimpath -ldflags '$(LDFLAGS)' -o bin/pilothouse .
 
 .PHONY: check
 check: deps ## vet, staticcheck, format, and the tests with the race detector and all fuzz corpora
@@ -40,6 +46,10 @@ fuzz: ## every fuzz target for FUZZTIME
 			go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$pkg; \
 		done; \
 	done
+
+.PHONY: crash
+crash: deps ## kill the gateway, and three that share Redis, CRASHES times under load; hold their ledgers against what clients got
+	PILOTHOUSE_CRASH_ROUNDS=$(CRASHES) go test -count=1 -timeout 1h -run '^TestCrash' -v .
 
 .PHONY: deps
 deps: ## install what the tests need (Debian, as root), or say what is missing

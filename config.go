@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -20,8 +21,11 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 
 	"pilothouse/backends"
+	"pilothouse/backends/docker"
 	"pilothouse/gateway"
 	"pilothouse/gateway/keys"
+	"pilothouse/gpu/dcgm"
+	"pilothouse/ui/sshd"
 )
 
 // reference is the annotated configuration of the reference deployment, which
@@ -34,11 +38,16 @@ var reference []byte
 type config struct {
 	gateway.Config
 	Backends []backends.Config `toml:"backend"`
+	Docker   []docker.Host     `toml:"docker"`
 	GPU      gpuConfig         `toml:"gpu"`
+	SSH      sshd.Config       `toml:"ssh"`
 }
 
+// gpuConfig is [gpu]: whose readings are shown and exported.
 type gpuConfig struct {
-	Source string `toml:"source"`
+	Source  string        `toml:"source"`  // of this host: "auto" and "nvml" are the driver's library, "none" is none
+	Library string        `toml:"library"` // the library's file; "": where the system has it
+	Remote  []dcgm.Remote `toml:"remote"`  // other hosts
 }
 
 // settingError is one mistake in a configuration file: where it is, what is
@@ -92,6 +101,7 @@ func loadConfig(path string) (*config, error) {
 	}
 	relative(&c.Server.StateDir)
 	relative(&c.Server.KeysFile)
+	relative(&c.SSH.HostKeyFile)
 	relative(&c.Server.TLS.CertFile)
 	relative(&c.Server.TLS.KeyFile)
 	lines := lineIndex(text)
@@ -99,8 +109,24 @@ func loadConfig(path string) (*config, error) {
 	for i := range c.Backends {
 		b := &c.Backends[i]
 		relative(&b.APIKeyFile)
-		if err := b.ReadKey(os.Getenv, os.ReadFile); err != nil {
-			errs = append(errs, locate(path, lines, err)...)
+		if strings.HasSuffix(b.Capacity.Model, ".json") {
+			relative(&b.Capacity.Model)
+		}
+		errs = append(errs, locate(path, lines, errors.Join(b.ReadKey(os.Getenv, os.ReadFile), b.ReadModel(os.ReadFile)))...)
+		if b.Container != nil {
+			for name, secret := range b.Container.Secrets {
+				relative(&secret.File)
+				b.Container.Secrets[name] = secret
+			}
+		}
+	}
+	for i := range c.GPU.Remote {
+		relative(&c.GPU.Remote[i].CAFile)
+	}
+	for i := range c.Docker {
+		t := &c.Docker[i].TLS
+		for _, file := range []*string{&t.CAFile, &t.CertFile, &t.KeyFile} {
+			relative(file)
 		}
 	}
 	return c, errors.Join(errs...)
@@ -147,27 +173,42 @@ func (g *globals) init(hint io.Writer) error {
 
 // keysFile finds the keys file; without a configuration it is the one beside it.
 func (g *globals) keysFile() (string, error) {
+	keysFile, _, err := g.paths()
+	return keysFile, err
+}
+
+// paths finds the keys file and the state directory, and asks no more of the
+// configuration than that: what else is wrong with it is no matter to those
+// who only want these.
+func (g *globals) paths() (keysFile, stateDir string, err error) {
 	text, err := os.ReadFile(g.config)
 	if errors.Is(err, fs.ErrNotExist) {
 		text = nil
 	} else if err != nil {
-		return "", err
+		return "", "", err
 	}
 	var c struct {
 		Server struct {
 			KeysFile string `toml:"keys_file"`
+			StateDir string `toml:"state_dir"`
 		} `toml:"server"`
 	}
 	if err := toml.Unmarshal(text, &c); err != nil {
-		return "", decodeErrors(g.config, err)
+		return "", "", decodeErrors(g.config, err)
 	}
-	if c.Server.KeysFile == "" {
-		c.Server.KeysFile = "keys.toml"
+	keysFile, stateDir = c.Server.KeysFile, c.Server.StateDir
+	if keysFile == "" {
+		keysFile = "keys.toml"
 	}
-	if !filepath.IsAbs(c.Server.KeysFile) {
-		c.Server.KeysFile = filepath.Join(filepath.Dir(g.config), c.Server.KeysFile)
+	if stateDir == "" {
+		stateDir = defaultStateDir()
 	}
-	return c.Server.KeysFile, nil
+	for _, p := range []*string{&keysFile, &stateDir} {
+		if !filepath.IsAbs(*p) {
+			*p = filepath.Join(filepath.Dir(g.config), *p)
+		}
+	}
+	return keysFile, stateDir, nil
 }
 
 // parseConfig reads the text alone.
@@ -184,21 +225,50 @@ func parseConfig(path string, text []byte) (*config, error) {
 	if c.Server.StateDir == "" {
 		c.Server.StateDir = defaultStateDir()
 	}
+	c.SSH.Fill(c.Server.StateDir)
 	if c.GPU.Source == "" {
-		c.GPU.Source = "none"
+		c.GPU.Source = "auto"
 	}
 	lines := lineIndex(text)
-	errs := locate(path, lines, errors.Join(c.Validate(), backends.Check(c.Backends)))
+	wrong := c.checkDocker(path, lines)
+	errs := locate(path, lines, errors.Join(c.Validate(), backends.Check(c.Backends), backends.CheckContainers(c.Backends, c.Docker), dcgm.Check(c.GPU.Remote), c.SSH.Validate()))
+	errs = append(errs, wrong...)
 	if len(c.Backends) == 0 {
 		errs = append(errs, &settingError{file: path, got: "no [[backend]]", want: "at least one", remedy: "see pilothouse init for an example"})
 	}
-	if c.GPU.Source != "none" {
-		errs = append(errs, &settingError{path, lines["gpu.source"], "gpu.source", strconv.Quote(c.GPU.Source), `"none"`, "the GPUs of the demo alone can be shown so far"})
+	if !slices.Contains([]string{"auto", "nvml", "none"}, c.GPU.Source) {
+		errs = append(errs, &settingError{path, lines["gpu.source"], "gpu.source", strconv.Quote(c.GPU.Source), `"auto", "nvml" or "none"`, "simulated GPUs are those of pilothouse --demo"})
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
 	return c, nil
+}
+
+// checkDocker fills and checks the Docker engines. Where backends have
+// containers and no engine is named, it is this host's.
+func (c *config) checkDocker(path string, lines map[string]int) (errs []error) {
+	if len(c.Docker) == 0 && slices.ContainsFunc(c.Backends, func(b backends.Config) bool { return b.Container != nil }) {
+		c.Docker = []docker.Host{{}}
+	}
+	taken := map[string]bool{}
+	for i := range c.Docker {
+		h := &c.Docker[i]
+		h.Fill()
+		err := h.Validate()
+		if taken[h.Name] {
+			err = errors.Join(err, &docker.SettingError{Key: "name", Got: strconv.Quote(h.Name) + " twice", Want: "a name of its own"})
+		}
+		taken[h.Name] = true
+		for _, err := range unjoin(err) {
+			var e *docker.SettingError
+			if errors.As(err, &e) {
+				table := fmt.Sprintf("docker.%d", i)
+				errs = append(errs, &settingError{file: path, line: nearest(lines, table+"."+e.Key), key: fmt.Sprintf("docker %q: %s", h.Name, e.Key), got: e.Got, want: e.Want})
+			}
+		}
+	}
+	return errs
 }
 
 // defaultStateDir is the host's, or for those who may not write there their own.
@@ -238,31 +308,56 @@ func locate(path string, lines map[string]int, err error) (errs []error) {
 	if err == nil {
 		return nil
 	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, e := range joined.Unwrap() {
+	if _, joined := err.(interface{ Unwrap() []error }); joined {
+		for _, e := range unjoin(err) {
 			errs = append(errs, locate(path, lines, e)...)
 		}
 		return errs
 	}
 	var ours *gateway.ConfigError
 	var theirs *backends.SettingError
+	var remote *dcgm.SettingError
+	var operator *sshd.SettingError
 	switch {
 	case errors.As(err, &ours):
 		return []error{&settingError{file: path, line: lines[ours.Key], key: ours.Key, got: ours.Got, want: ours.Want}}
 	case errors.As(err, &theirs):
 		table := fmt.Sprintf("backend.%d", theirs.Index)
 		key, _, _ := strings.Cut(theirs.Key, " ")
-		line := lines[table+"."+key]
-		if line == 0 {
-			line = lines[table]
-		}
-		return []error{&settingError{file: path, line: line, key: fmt.Sprintf("backend %q: %s", theirs.Backend, theirs.Key), got: theirs.Got, want: theirs.Want}}
+		return []error{&settingError{file: path, line: nearest(lines, table+"."+key), key: fmt.Sprintf("backend %q: %s", theirs.Backend, theirs.Key), got: theirs.Got, want: theirs.Want}}
+	case errors.As(err, &remote):
+		at := nearest(lines, fmt.Sprintf("gpu.remote.%d.%s", remote.Index, remote.Key))
+		return []error{&settingError{file: path, line: at, key: fmt.Sprintf("gpu remote %q: %s", remote.Remote, remote.Key), got: remote.Got, want: remote.Want}}
+	case errors.As(err, &operator) && operator.Index < 0:
+		return []error{&settingError{file: path, line: nearest(lines, "ssh."+operator.Key), key: "ssh." + operator.Key, got: operator.Got, want: operator.Want}}
+	case errors.As(err, &operator):
+		at := nearest(lines, fmt.Sprintf("ssh.operator.%d.%s", operator.Index, operator.Key))
+		return []error{&settingError{file: path, line: at, key: fmt.Sprintf("ssh operator %q: %s", operator.Operator, operator.Key), got: operator.Got, want: operator.Want}}
 	}
 	return []error{err}
 }
 
+// unjoin is what errors.Join has joined.
+func unjoin(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}
+
+// nearest is the line of a setting, or of the table that it would be in.
+func nearest(lines map[string]int, at string) (line int) {
+	for ; line == 0 && at != ""; at = at[:max(0, strings.LastIndexByte(at, '.'))] {
+		line = lines[at]
+	}
+	return line
+}
+
 // lineIndex finds the line of every table and setting: "server.listen",
-// "backend.0", "backend.0.health.path".
+// "backend.0", "backend.0.health.path", "backend.0.container.replica.1.name".
 func lineIndex(text []byte) map[string]int {
 	lines := map[string]int{}
 	count := map[string]int{}
@@ -280,15 +375,16 @@ func lineIndex(text []byte) map[string]int {
 			parts = append(parts, string(key.Node().Data))
 		}
 		line := 1 + bytes.Count(text[:at], []byte("\n"))
-		// A table below an array's is below its latest element.
 		if node.Kind != unstable.KeyValue {
-			if n := count[parts[0]]; n > 0 && (node.Kind != unstable.ArrayTable || len(parts) > 1) {
-				parts[0] += "." + strconv.Itoa(n-1)
-			}
-			table = strings.Join(parts, ".")
-			if node.Kind == unstable.ArrayTable {
-				table += "." + strconv.Itoa(count[table])
-				count[parts[0]]++
+			table = ""
+			for i, part := range parts {
+				table = strings.TrimPrefix(table+"."+part, ".")
+				if n := count[table]; i == len(parts)-1 && node.Kind == unstable.ArrayTable {
+					count[table]++
+					table += "." + strconv.Itoa(n)
+				} else if n > 0 { // below an array's is below its latest element
+					table += "." + strconv.Itoa(n-1)
+				}
 			}
 			lines[table] = line
 			continue
@@ -331,17 +427,40 @@ func (p *platform) reload(ctx context.Context, path string) error {
 		taken = last
 		c, err := loadConfig(path)
 		if err == nil {
+			if err = backends.CheckContainers(c.Backends, p.docker); err != nil { // those that are connected to
+				err = fmt.Errorf("%w; a [[docker]] that was added needs a restart", err)
+			}
+		}
+		if err == nil {
 			err = p.pool.Apply(c.Backends)
 		}
 		if err == nil {
 			err = p.gateway.Apply(c.Config)
 		}
+		if err == nil && p.ssh != nil {
+			err = p.ssh.Apply(c.SSH)
+		}
 		if err != nil {
 			p.log.Error("the configuration was not taken; the one before it stays in force", "file", path, "error", err)
 			continue
 		}
-		p.log.Info("configuration reloaded", "file", path, "needs_restart", p.gateway.Restart(c.Config))
+		p.log.Info("configuration reloaded", "file", path, "needs_restart", p.restart(c))
 	}
+}
+
+// restart names the settings that take effect only with a new process.
+func (p *platform) restart(c *config) []string {
+	names := p.gateway.Restart(c.Config)
+	if !slices.Equal(c.Docker, p.docker) {
+		names = append(names, "docker")
+	}
+	if c.GPU.Source != p.gpu.Source || c.GPU.Library != p.gpu.Library || !slices.Equal(c.GPU.Remote, p.gpu.Remote) {
+		names = append(names, "gpu")
+	}
+	if c.SSH.Listen != p.sshConfig.Listen || c.SSH.HostKeyFile != p.sshConfig.HostKeyFile {
+		names = append(names, "ssh")
+	}
+	return names
 }
 
 type stamp struct {

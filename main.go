@@ -9,12 +9,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
 	"os/signal"
+	"os/user"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -25,13 +29,19 @@ import (
 	"golang.org/x/term"
 
 	"pilothouse/backends"
+	"pilothouse/backends/docker"
 	"pilothouse/backends/sim"
 	"pilothouse/gateway"
 	"pilothouse/gateway/keys"
+	"pilothouse/gateway/ledger"
+	"pilothouse/gateway/quota"
 	"pilothouse/gpu"
+	"pilothouse/gpu/dcgm"
+	"pilothouse/gpu/nvml"
 	simgpu "pilothouse/gpu/sim"
 	"pilothouse/ui"
 	"pilothouse/ui/cli"
+	"pilothouse/ui/sshd"
 )
 
 // version is set when the binary is built.
@@ -41,13 +51,19 @@ var version = "dev"
 const (
 	exitFailed = 1
 	exitUsage  = 2 // also a configuration that can't be used
+	exitAbsent = 3 // nothing is serving here
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	err := fang.Execute(ctx, newRoot(), fang.WithVersion(version), fang.WithErrorHandler(
-		func(w io.Writer, _ fang.Styles, err error) { fmt.Fprintf(w, "pilothouse: %v\n", err) }))
+		func(w io.Writer, _ fang.Styles, err error) {
+			var elsewhere *cli.ExitError
+			if !errors.As(err, &elsewhere) { // those have been told
+				fmt.Fprintf(w, "pilothouse: %v\n", err)
+			}
+		}))
 	stop()
 	if err != nil {
 		os.Exit(exitCode(err))
@@ -56,11 +72,16 @@ func main() {
 
 func exitCode(err error) int {
 	var usage *cli.UsageError
+	var elsewhere *cli.ExitError
 	var setting *settingError
 	var file *keys.FileError
 	switch {
+	case errors.As(err, &elsewhere):
+		return elsewhere.Code
 	case errors.As(err, &usage), errors.As(err, &setting), errors.As(err, &file):
 		return exitUsage
+	case errors.Is(err, cli.ErrNotServing):
+		return exitAbsent
 	}
 	return exitFailed
 }
@@ -103,15 +124,25 @@ GPUs and backends, which need no configuration: pilothouse --demo`,
 			RunE: func(cmd *cobra.Command, _ []string) error { return g.check(cmd.OutOrStdout()) }},
 		&cobra.Command{Use: "init", Short: "Write the annotated configuration of the reference deployment", Args: noArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error { return g.init(cmd.ErrOrStderr()) }},
-		&cobra.Command{Use: "version", Short: "Print the version", Args: noArgs,
-			RunE: func(cmd *cobra.Command, _ []string) error {
-				_, err := fmt.Fprintln(cmd.OutOrStdout(), version)
-				return err
-			}},
+		newVersion(),
 		cli.NewKey(cli.KeyOptions{File: g.keysFile}),
-		newSim(),
+		cli.NewUsage(g.fromShell()),
+		cli.NewGrant(g.fromShell()),
+		cli.NewEvents(g.fromShell()),
+		cli.NewCapacity(),
+		cli.NewSim(),
 	)
+	root.AddCommand(cli.NewOperations(g.operations())...)
 	return root
+}
+
+// newVersion makes the command that prints the version.
+func newVersion() *cobra.Command {
+	return &cobra.Command{Use: "version", Short: "Print the version", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), version)
+			return err
+		}}
 }
 
 // untilHangup has the demo end with its terminal, and leave nothing behind.
@@ -182,9 +213,16 @@ type platform struct {
 	logFile io.WriteCloser
 	access  *buffered
 	pool    *backends.Pool
+	life    *backends.Lifecycle
+	docker  []docker.Host // that life is connected to
+	gpu     gpuConfig     // in force
+	gpus    *gpu.Sampler  // nil: nobody reads GPUs
 	keys    *keys.Store
 	gateway *gateway.Gateway
 	screen  ui.Options
+
+	ssh       *sshd.Server // nil: it is off
+	sshConfig sshd.Config  // in force
 
 	support []func(context.Context) error // what the gateway needs until it has drained
 	guests  []func(context.Context) error // what uses it, until the drain begins
@@ -219,6 +257,21 @@ func (g *globals) build(openLog func(stateDir string) (io.WriteCloser, error)) (
 		return nil, err
 	}
 	o := gateway.Options{Config: c.Config, Pool: p.pool, Keys: p.keys, Log: p.log, Version: version}
+	if err = p.openBooks(c, &o); err != nil {
+		return nil, err
+	}
+	if err = p.newLifecycle(c, o.Ledger); err != nil {
+		return nil, err
+	}
+	if err = p.watchGPUs(c); err != nil {
+		return nil, err
+	}
+	if p.gpus != nil {
+		host, _ := os.Hostname() // "" where it has none
+		o.Collectors = append(o.Collectors, dcgm.NewCollector(host, p.gpus.Snapshot))
+		p.screen.GPUs = p.gpus
+		p.support = append(p.support, p.gpus.Run)
+	}
 	if c.Log.Access == nil || *c.Log.Access {
 		p.access = newBuffered(p.logFile)
 		o.AccessLog = slog.New(slog.NewJSONHandler(p.access, nil))
@@ -227,11 +280,17 @@ func (g *globals) build(openLog func(stateDir string) (io.WriteCloser, error)) (
 	if p.gateway, err = gateway.New(o); err != nil {
 		return nil, err
 	}
-	p.support = append(p.support, p.pool.Run, p.keys.Run)
+	if err = p.listenControl(c.Server.StateDir); err != nil {
+		return nil, err
+	}
+	p.support = append(p.support, p.pool.Run, p.life.Run, p.keys.Run)
 	if !g.demo {
 		p.support = append(p.support, func(ctx context.Context) error { return p.reload(ctx, g.config) })
 	}
 	p.screen.Gateway, p.screen.Pool, p.screen.Demo, p.screen.Version = p.gateway, p.pool, g.demo, version
+	if err = p.listenSSH(c.SSH); err != nil {
+		return nil, err
+	}
 	return p, nil
 }
 
@@ -318,6 +377,7 @@ func (p *platform) demo() (*config, error) {
 	}
 	c.Server.StateDir, c.Server.KeysFile = dir, filepath.Join(dir, "keys.toml")
 	c.Server.DrainTimeout = backends.Duration(2 * time.Second)
+	c.Docker, c.SSH = nil, sshd.Config{}
 	for _, l := range []*string{&c.Server.Listen, &c.Server.AdminListen} {
 		if *l, err = freeAddress(*l); err != nil {
 			return nil, err
@@ -330,7 +390,7 @@ func (p *platform) demo() (*config, error) {
 	var models []sim.TrafficModel
 	for i := range c.Backends {
 		b := &c.Backends[i]
-		b.APIKeyEnv = ""
+		b.APIKeyEnv, b.Container = "", nil
 		kind := sim.Chat
 		if len(b.Routes) > 0 {
 			kind = sim.Text2SQL
@@ -348,9 +408,8 @@ func (p *platform) demo() (*config, error) {
 		cards = append(cards, simgpu.Card{Serves: b.Name, Work: s})
 		models = append(models, sim.TrafficModel{Name: b.Model, Kind: kind})
 	}
-	sampler := gpu.New(simgpu.New(cards...), gpu.Options{})
-	p.screen.GPUs = sampler
-	p.support = append(p.support, sampler.Run)
+	p.gpus = gpu.New(gpu.Options{InFlight: p.inFlight}, gpu.Host{Source: simgpu.New(cards...)})
+	c.GPU.Source = "none" // but for these
 	return c, p.demoTraffic(c.Server.KeysFile, models)
 }
 
@@ -394,57 +453,232 @@ func freeAddress(addr string) (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
-// newSim makes the command that runs one simulated backend.
-func newSim() *cobra.Command {
-	var c sim.Config
-	var listen, kind, keyEnv string
-	var faults []string
-	cmd := &cobra.Command{
-		Use:   "sim",
-		Short: "Serve one simulated vLLM backend",
-		Long: `Serve a simulator of a vLLM server: its endpoints, errors and metrics, with the timing of a
-7B model on an NVIDIA L4. What it writes is made up, and it says so in system_fingerprint
-and /version. With --control, POST /sim/faults makes it misbehave.`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c.Kind = sim.Kind(kind)
-			if keyEnv != "" {
-				if c.APIKey = os.Getenv(keyEnv); c.APIKey == "" {
-					return &cli.UsageError{Err: fmt.Errorf("--api-key-env: the environment variable %s holds nothing", keyEnv)}
-				}
+// What lies in the state directory.
+const (
+	ledgerDir     = "ledger"
+	controlSocket = "control.sock"
+	lifecycleFile = "lifecycle.json"
+)
+
+// newLifecycle makes what looks after the containers of the pool's backends.
+func (p *platform) newLifecycle(c *config, audit *ledger.Ledger) (err error) {
+	p.docker = c.Docker
+	p.life, err = backends.NewLifecycle(p.pool, backends.LifecycleOptions{
+		Hosts: c.Docker, File: filepath.Join(c.Server.StateDir, lifecycleFile), Log: p.log,
+		Note: func(author, action, object, detail string) {
+			err := audit.Note(context.Background(), ledger.Event{Author: author, Action: action, Object: object, Detail: detail})
+			if err != nil { // the log has what was done
+				p.log.Error("the audit could not be written", "error", err)
 			}
-			for _, f := range faults {
-				fault, err := sim.ParseFault(f)
-				if err != nil {
-					return &cli.UsageError{Err: fmt.Errorf("--fault: %w", err)}
-				}
-				c.Faults = append(c.Faults, fault)
+		},
+	})
+	if err == nil {
+		p.closers = append(p.closers, p.life.Close)
+	}
+	return err
+}
+
+// openBooks opens the ledger, and what quotas are shared through.
+func (p *platform) openBooks(c *config, o *gateway.Options) error {
+	q := &c.Quota
+	l, err := ledger.Open(ledger.Options{
+		Dir: filepath.Join(c.Server.StateDir, ledgerDir), Sync: q.Sync == "full", Keep: time.Duration(q.Keep), Log: p.log,
+	})
+	if err != nil {
+		return err
+	}
+	p.closers = append(p.closers, l.Close)
+	o.Ledger = l
+	if q.Store != "redis" {
+		return nil
+	}
+	r, err := quota.NewRedis(quota.RedisOptions{URL: os.Getenv(q.RedisURLEnv), Gateway: l.ID(), TTL: time.Duration(q.LeaseTTL), Log: p.log})
+	if err != nil {
+		return &settingError{file: "environment", key: q.RedisURLEnv, got: err.Error(), want: "redis://[user:password@]host:port[/db], or rediss:// for TLS"}
+	}
+	p.closers = append(p.closers, r.Close)
+	o.Redis = r
+	return nil
+}
+
+// watchGPUs makes what reads the GPUs of this host and of others, unless the demo
+// has its own.
+func (p *platform) watchGPUs(c *config) error {
+	p.gpu = c.GPU
+	var hosts []gpu.Host
+	if c.GPU.Source != "none" {
+		driver := nvml.New(c.GPU.Library)
+		p.closers = append(p.closers, driver.Close)
+		hosts = append(hosts, gpu.Host{Source: driver})
+	}
+	for _, r := range c.GPU.Remote {
+		s, err := dcgm.New(r)
+		if err != nil {
+			return err
+		}
+		hosts = append(hosts, gpu.Host{Name: r.Name, Source: s})
+	}
+	if len(hosts) > 0 {
+		p.gpus = gpu.New(gpu.Options{Log: p.log, KernelLog: gpu.KernelLog, Container: p.container, InFlight: p.inFlight}, hosts...)
+	}
+	return nil
+}
+
+// container names a container of this host's by its id, and the backend that runs
+// in it.
+func (p *platform) container(id string) (name, backend string) {
+	local := func(host string) bool {
+		i := slices.IndexFunc(p.docker, func(h docker.Host) bool { return h.Name == host })
+		return i >= 0 && strings.HasPrefix(p.docker[i].Host, "unix:")
+	}
+	for _, b := range p.pool.Snapshot().Backends {
+		for _, r := range b.Replicas {
+			if c := r.Container; c != nil && c.ID == id && local(c.Host) {
+				return c.Name, b.Name
 			}
-			c.Log = slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), nil))
-			s, err := sim.New(c)
+		}
+	}
+	return "", ""
+}
+
+// inFlight counts the requests that a backend works on.
+func (p *platform) inFlight(backend string) (n int) {
+	for _, b := range p.pool.Snapshot().Backends {
+		if b.Name == backend {
+			for _, r := range b.Replicas {
+				n += r.InFlight
+			}
+		}
+	}
+	return n
+}
+
+// listenControl makes the socket by which commands of this host's shells reach
+// the process.
+func (p *platform) listenControl(stateDir string) error {
+	control, err := cli.ListenControl(filepath.Join(stateDir, controlSocket), p.command, p.log)
+	if err != nil {
+		return err
+	}
+	p.closers = append(p.closers, control.Close)
+	p.support = append(p.support, control.Run)
+	return nil
+}
+
+// listenSSH lets operators in who are elsewhere.
+func (p *platform) listenSSH(c sshd.Config) (err error) {
+	p.sshConfig = c
+	if c.Listen == "" {
+		return nil
+	}
+	p.ssh, err = sshd.New(sshd.Options{Config: c, Screen: p.remoteScreen, Command: p.command, Log: p.log})
+	if err != nil {
+		return err
+	}
+	p.support = append(p.support, p.ssh.Run)
+	return nil
+}
+
+// remoteScreen shows the dashboard on a terminal elsewhere. That one goes away is
+// no failure.
+func (p *platform) remoteScreen(ctx context.Context, s sshd.Session) error {
+	o := p.screen
+	o.Operator, o.Attached = s.Operator, true
+	o.Input, o.Output, o.Environ, o.Size, o.Sizes = s.In, s.Out, s.Environ, s.Size, s.Sizes
+	if err := ui.Run(ctx, o); !errors.Is(err, ui.ErrLost) {
+		return err
+	}
+	return nil
+}
+
+// command runs a command line here for an operator.
+func (p *platform) command(ctx context.Context, operator string, args []string, out, errOut io.Writer) int {
+	books := cli.BooksOptions{Books: p.gateway, Drifts: p.gateway.Drifts, Operator: operator}
+	all := cli.NewOperations(cli.OperationsOptions{Operator: operator, Operations: cli.Operations{
+		Jobs: p.life, Drains: p.life, Logs: p.life, Pool: p.pool, Gateway: p.gateway}})
+	return cli.Run(ctx, args, out, errOut, exitCode, append(all, cli.NewUsage(books), cli.NewGrant(books), cli.NewEvents(books), newVersion())...)
+}
+
+// forward has a command line run in the process that serves.
+func (g *globals) forward(ctx context.Context, args []string, out, errOut io.Writer) (int, error) {
+	_, dir, err := g.paths()
+	if err != nil {
+		return 0, err
+	}
+	return cli.CallControl(ctx, filepath.Join(dir, controlSocket), args, out, errOut)
+}
+
+// fromShell has commands about usage go to the process that serves.
+func (g *globals) fromShell() cli.BooksOptions {
+	return cli.BooksOptions{
+		Forward: g.forward,
+		OpenLedger: func(context.Context) (cli.Record, error) {
+			_, dir, err := g.paths()
 			if err != nil {
-				return &cli.UsageError{Err: err}
+				return nil, err
 			}
-			l, err := net.Listen("tcp", listen)
-			if err != nil {
-				return err
+			dir = filepath.Join(dir, ledgerDir)
+			if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+				return nil, fmt.Errorf("open the ledger: there is none at %s; name the configuration that it belongs to with --config", strconv.Quote(dir))
 			}
-			c.Log.Info("listening", "address", "http://"+l.Addr().String(), "model", c.Model, "simulator", true)
-			return s.Serve(cmd.Context(), l)
+			return ledger.Open(ledger.Options{Dir: dir})
 		},
 	}
-	f := cmd.Flags()
-	f.StringVar(&listen, "listen", "127.0.0.1:8000", "`address` to serve on")
-	f.StringVar(&c.Model, "model", "Qwen/Qwen2.5-7B-Instruct", "`name` of the one model it serves")
-	f.StringVar(&kind, "kind", string(sim.Chat), "what the model writes: chat or text2sql")
-	f.StringVar(&keyEnv, "api-key-env", "", "environment `variable` with the bearer key that it asks for (default: none)")
-	f.IntVar(&c.MaxModelLen, "max-model-len", 8192, "context in `tokens`")
-	f.IntVar(&c.KVTokens, "kv-tokens", 96_768, "KV cache in `tokens`")
-	f.Float64Var(&c.Speed, "speed", 1, "times as fast as a real L4")
-	f.Uint64Var(&c.Seed, "seed", 1, "of what it writes")
-	f.DurationVar(&c.ShutdownTimeout, "shutdown-timeout", 0, "how long requests may go on after SIGTERM (0: they are aborted)")
-	f.BoolVar(&c.FlatErrors, "flat-errors", false, "answer errors in the shape of vLLM before 2025")
-	f.BoolVar(&c.Control, "control", false, "serve POST /sim/faults")
-	f.StringArrayVar(&faults, "fault", nil, `how to misbehave from the start, as "stall,after=3" or "error_500,next=2"; may be repeated`)
-	return cmd
 }
+
+// operations has commands about backends go to the process that serves. Where
+// none does, some can be done from the shell.
+func (g *globals) operations() cli.OperationsOptions {
+	operator := "uid " + strconv.Itoa(os.Getuid())
+	if u, err := user.Current(); err == nil {
+		operator = u.Username
+	}
+	return cli.OperationsOptions{
+		Operator: operator, Forward: g.forward, Local: g.withoutGateway,
+		Live: term.IsTerminal(int(os.Stderr.Fd())) && os.Getenv("TERM") != "dumb",
+	}
+}
+
+// withoutGateway has a pool and its containers looked after in this process,
+// until the closer is called. It returns once they have been looked at.
+func (g *globals) withoutGateway(ctx context.Context) (cli.Operations, io.Closer, error) {
+	c, err := loadConfig(g.config)
+	if err != nil {
+		return cli.Operations{}, nil, err
+	}
+	pool, err := backends.New(c.Backends)
+	if err != nil {
+		return cli.Operations{}, nil, err
+	}
+	life, err := backends.NewLifecycle(pool, backends.LifecycleOptions{Hosts: c.Docker})
+	if err != nil {
+		return cli.Operations{}, nil, err
+	}
+	run, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var group errgroup.Group
+	group.Go(func() error { return pool.Run(run) })
+	group.Go(func() error { return life.Run(run) })
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	for end := time.After(firstLook); !pool.Snapshot().Known(); {
+		select {
+		case <-look.C:
+			continue
+		case <-end: // what is not known by now is shown so
+		case <-ctx.Done():
+		}
+		break
+	}
+	return cli.Operations{Jobs: life, Drains: life, Logs: life, Pool: pool}, closer(func() error {
+		stop()
+		return errors.Join(group.Wait(), life.Close())
+	}), nil
+}
+
+// firstLook is how long commands wait for the first news of all replicas.
+const firstLook = 3 * time.Second
+
+// closer is a function as an io.Closer.
+type closer func() error
+
+func (c closer) Close() error { return c() }

@@ -12,13 +12,26 @@ import (
 // signs are what can happen to a circuit, by their names in the tables below.
 var signs = map[string]func(*circuit){
 	"probe":    (*circuit).probed,
-	"no-probe": func(c *circuit) { c.fail(ProbeFailed) },
+	"no-probe": func(c *circuit) { c.unwell(errored) },
+	"refused":  func(c *circuit) { c.unwell(refused) },
+	"unnamed":  func(c *circuit) { c.unwell(unnamed) },
+	"broken":   func(c *circuit) { c.unwell(brokeOff) },
+	"503":      func(c *circuit) { c.unwell(unready) },
+	"lacking":  func(c *circuit) { c.unwell(lacking) },
+	"silent":   func(c *circuit) { c.unwell(silent) },
 	"answer":   (*circuit).answered,
 	"no-conn":  func(c *circuit) { c.fail(ConnectFailed) },
 	"reset":    func(c *circuit) { c.fail(Reset) },
 	"5xx":      func(c *circuit) { c.fail(ServerError) },
 	"time-out": func(c *circuit) { c.fail(TimedOut) },
 	"key":      func(c *circuit) { c.fail(KeyRefused) },
+	"stuck":    func(c *circuit) { c.stuck("it makes no step") },
+	"moves":    (*circuit).moved,
+	"rests":    (*circuit).rested,
+	"start":    func(c *circuit) { c.start(Starting, c.now(), "its container is started") },
+	"load":     func(c *circuit) { c.start(Loading, c.now(), "its container runs") },
+	"drain":    func(c *circuit) { c.retire(true, "ana drained it") },
+	"undrain":  func(c *circuit) { c.retire(false, "") },
 	"take":     func(c *circuit) { c.take() },
 	"leave":    (*circuit).leave,
 }
@@ -27,10 +40,20 @@ type clock struct{ at time.Time }
 
 func (c *clock) now() time.Time { return c.at }
 
-func newCircuit(fall, rise int) (*circuit, *clock, *int) {
+func testCircuit(fall, rise int) (*circuit, *clock, *int) {
 	ck := &clock{time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
 	changes := new(int)
-	return &circuit{fall: fall, rise: rise, now: ck.now, changed: func() { *changes++ }}, ck, changes
+	c := newCircuit(ck.now, func() { *changes++ })
+	c.tune(Health{Fall: fall, Rise: rise, Ramp: Duration(30 * time.Second)})
+	return &c, ck, changes
+}
+
+// shown is the state's name, or "trial" for one request at a time.
+func (c *circuit) shown() string {
+	if c.phase == half && c.state == Degraded {
+		return "trial"
+	}
+	return c.state.String()
 }
 
 func TestCircuit(t *testing.T) {
@@ -65,9 +88,45 @@ func TestCircuit(t *testing.T) {
 		{"failures while it is down prolong nothing", "probe no-conn no-conn no-conn=down no-conn no-probe +1s probe probe=healthy"},
 		{"a probe that fails ends the trial", "probe 5xx 5xx 5xx +1s probe probe=trial no-probe=down"},
 		{"an answer while it is down changes nothing", "probe 5xx 5xx 5xx answer answer answer=down"},
+
+		{"nothing listens yet", "refused=starting +1s refused=starting probe=starting probe=healthy"},
+		{"nor has its host a name", "unnamed=starting"},
+		{"it listens and is not ready", "refused=starting 503=loading +1s probe probe=healthy"},
+		{"it loads from the first look", "503=loading broken=loading lacking=loading +1s probe probe=healthy"},
+		{"it serves something else", "lacking=loading +1s probe=loading probe=healthy"},
+		{"a request finds it before the first probe", "no-conn=down refused=starting"},
+		{"it is silent from the start", "silent=down"},
+		{"it stops and is started by others", "probe refused refused=degraded refused=down +1s 503=loading refused=down 503=loading probe probe=healthy"},
+		{"its engine dies behind its front", "probe 503 503=degraded 503=down 503=down +1s probe probe=healthy"},
+		{"its container is started", "probe start=starting refused=starting load=loading refused=loading broken=loading 503=loading silent=loading probe probe=healthy"},
+		{"a start forgets what was before it", "probe 5xx 5xx 5xx=down start=starting probe probe=healthy"},
+
+		{"it makes no progress", "probe stuck=hung"},
+		{"whatever its health check says", "probe stuck +9s probe probe probe=hung"},
+		{"or an answer's head", "probe stuck +9s answer answer answer=hung"},
+		{"until it moves", "probe stuck +1s moves=healthy"},
+		{"not before the back-off is over", "probe stuck moves=hung +1s moves=healthy"},
+		{"left with nothing to do, a request decides", "probe stuck +1s rests=hung probe probe rests=trial"},
+		{"which needs bytes, not a head", "probe stuck +1s probe probe rests=trial take answer=trial moves=healthy"},
+		{"or hangs again, for longer", "probe stuck +1s probe probe rests=trial take stuck=hung +1s probe probe rests=hung +1s rests=trial"},
+		{"hung ones that die are down", "probe stuck=hung silent=hung no-probe=hung 503=down"},
+		{"and so are those that are gone", "probe stuck=hung refused=down"},
+		{"time-outs of what is there change nothing", "probe stuck time-out time-out time-out time-out=hung"},
+		{"silence gets its right name", "probe time-out time-out time-out=down stuck=hung"},
+		{"a server error is no silence", "probe 5xx 5xx 5xx=down stuck=down"},
+		{"stuck before it was probed", "stuck=hung"},
+
+		{"drained", "probe drain=draining"},
+		{"it is not let in whatever comes", "probe drain probe 5xx 5xx 5xx=down answer refused=down +1s probe probe=draining"},
+		{"it hangs while it is drained", "probe drain stuck=hung +1s moves=draining undrain=healthy"},
+		{"it is started while it is drained", "probe drain start=starting load=loading probe probe=draining undrain=healthy"},
+		{"and is then what it is", "probe drain 5xx 5xx 5xx=down undrain=down"},
+		{"drained and well", "probe drain probe=draining undrain=healthy"},
+		{"drained before it was known", "drain=draining undrain=unknown"},
+		{"nobody drained it", "probe undrain=healthy"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			circuit, ck, changes := newCircuit(3, 2)
+			circuit, ck, changes := testCircuit(3, 2)
 			state, seen := Unknown, 0
 			for _, step := range strings.Fields(c.steps) {
 				sign, want, checked := strings.Cut(step, "=")
@@ -83,8 +142,8 @@ func TestCircuit(t *testing.T) {
 						t.Errorf("after %q: since %v, want %v", step, circuit.since, ck.at)
 					}
 				}
-				if checked && state.String() != want {
-					t.Fatalf("after %q: %s (%s)", step, state, circuit.reason)
+				if checked && circuit.shown() != want {
+					t.Fatalf("after %q: %s (%s)", step, circuit.shown(), circuit.reason)
 				}
 				if (circuit.reason == "") != (state == Healthy) {
 					t.Errorf("after %q: %s for the reason %q", step, state, circuit.reason)
@@ -100,37 +159,44 @@ func TestCircuit(t *testing.T) {
 // However things come, these hold.
 func TestCircuitAlways(t *testing.T) {
 	names := slices.Sorted(maps.Keys(signs))
-	for seed := range uint64(300) {
+	for seed := range uint64(500) {
 		rnd := rand.New(rand.NewPCG(seed, 1))
-		c, ck, _ := newCircuit(1+rnd.IntN(3), 1+rnd.IntN(3))
-		taken := false
+		c, ck, _ := testCircuit(1+rnd.IntN(3), 1+rnd.IntN(3))
+		taken, sign := false, ""
 		for range 200 {
-			before, until := c.state, c.openUntil
+			before, phase, until, held := c.state, c.phase, c.openUntil, c.damp.heldUntil
 			switch i := rnd.IntN(len(names) + 2); {
 			case i >= len(names):
+				sign = "time"
 				ck.at = ck.at.Add(time.Duration(rnd.IntN(3000)) * time.Millisecond)
 			default:
-				if names[i] == "take" {
+				if sign = names[i]; sign == "take" {
 					ok := c.take()
-					if ok && (before == Down || before == Trial && taken) {
+					if ok && (!(before == Healthy || before == Degraded || before == Unknown) || phase == half && taken) {
 						t.Fatalf("seed %d: a request was let through, %s", seed, before)
 					}
-					taken = before == Trial
 				} else {
-					signs[names[i]](c)
+					signs[sign](c)
 				}
-				if names[i] == "leave" || c.state != before {
-					taken = false
-				}
+				taken = c.trial
 			}
-			if before == Down && c.state != Down && ck.at.Before(until) {
-				t.Fatalf("seed %d: %s before the back-off was over", seed, c.state)
+			if phase == open && c.phase != open && (ck.at.Before(until) || ck.at.Before(held)) {
+				t.Fatalf("seed %d: %s by %s before its time was over", seed, c.state, sign)
 			}
 			if c.clean.Load() && (c.state != Healthy || c.requestFails+c.probeFails > 0) {
 				t.Fatalf("seed %d: clean, but %s", seed, c.state)
 			}
-			if (c.choice() == 0) != (c.state == Down || c.state == Trial && c.trial) {
+			if pickable := !c.drained && c.phase != open && !c.trial; (c.choice() > 0) != pickable {
 				t.Fatalf("seed %d: choice %d while %s", seed, c.choice(), c.state)
+			}
+			if (c.drained && c.phase != open) != (c.state == Draining) {
+				t.Fatalf("seed %d: drained: %v, but %s", seed, c.drained, c.state)
+			}
+			if s := c.damp.share(ck.at); !(s > 0 && s <= 1) || s == 1 && (c.drained || c.phase == open) {
+				t.Fatalf("seed %d: a share of %v, %s", seed, s, c.state)
+			}
+			if c.state != before && sign == "time" {
+				t.Fatalf("seed %d: %s with time alone", seed, c.state)
 			}
 		}
 	}

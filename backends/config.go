@@ -6,23 +6,12 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"pilothouse/backends/docker"
 )
 
 // Duration is a time.Duration that a configuration file gives as "30s".
-type Duration time.Duration
-
-// UnmarshalText takes what time.ParseDuration takes, less negative values.
-func (d *Duration) UnmarshalText(text []byte) error {
-	v, err := time.ParseDuration(string(text))
-	if err != nil || v < 0 {
-		return fmt.Errorf("%q is not a duration; write it like \"30s\", \"2m\" or \"1h30m\"", text)
-	}
-	*d = Duration(v)
-	return nil
-}
-
-// MarshalText is the inverse of UnmarshalText.
-func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+type Duration = docker.Duration
 
 // Config is one [[backend]] of the configuration: a model and its replicas.
 type Config struct {
@@ -33,11 +22,17 @@ type Config struct {
 	URLs       []string `toml:"urls"`
 	APIKeyEnv  string   `toml:"api_key_env"`
 	APIKeyFile string   `toml:"api_key_file"`
-	MaxContext int      `toml:"max_context"` // tokens; 0: not known, so not checked
-	MaxN       int      `toml:"max_n"`       // 0: 1
+	MaxContext int      `toml:"max_context"`     // tokens; 0: not known, so not checked
+	MaxN       int      `toml:"max_n"`           // 0: 1
+	KVTokens   int64    `toml:"kv_cache_tokens"` // that a replica's KV cache holds, where its engine doesn't say; 0: not known
+	Affinity   *bool    `toml:"affinity"`        // requests that begin alike go to the same replica while it has room; nil: yes
 	Defaults   Defaults `toml:"defaults"`
+	Capacity   Capacity `toml:"capacity"`
+	Queue      Queue    `toml:"queue"`
 	Timeouts   Timeouts `toml:"timeouts"`
 	Health     Health   `toml:"health"`
+
+	Container *Container `toml:"container"` // nil: something else runs its engines
 
 	Index  int    `toml:"-"` // of it in the list; set by Check, for its errors
 	APIKey string `toml:"-"` // resolved from APIKeyEnv or APIKeyFile by ReadKey
@@ -50,6 +45,12 @@ type Defaults struct {
 	TopP        *float64 `toml:"top_p"`
 }
 
+// Queue bounds the line of requests that wait for room; 0 is the default.
+type Queue struct {
+	Length int      `toml:"length"` // 1000 requests
+	Wait   Duration `toml:"wait"`   // 30s
+}
+
 // Timeouts bound a request's steps; 0 is the default.
 type Timeouts struct {
 	Connect   Duration `toml:"connect"`    // 2s
@@ -59,13 +60,15 @@ type Timeouts struct {
 	Idle      Duration `toml:"idle"`       // 4s, that a kept-alive connection may wait; vLLM closes them after 5s
 }
 
-// Health tunes the probes and the circuit breaker; 0 is the default.
+// Health tunes what a replica's health is told from; 0 is the default.
 type Health struct {
-	Interval Duration `toml:"interval"` // 2s between probes
-	Timeout  Duration `toml:"timeout"`  // 2s for one probe
-	Path     string   `toml:"path"`     // /health
-	Fall     int      `toml:"fall"`     // 3 failures in a row open the circuit
-	Rise     int      `toml:"rise"`     // 2 successes in a row close it again
+	Interval  Duration `toml:"interval"`   // 2s between probes, and between readings of a busy engine's metrics
+	Timeout   Duration `toml:"timeout"`    // 2s for one probe
+	Path      string   `toml:"path"`       // /health
+	Fall      int      `toml:"fall"`       // 3 failures in a row open the circuit
+	Rise      int      `toml:"rise"`       // 2 successes in a row close it again
+	HungAfter Duration `toml:"hung_after"` // 20s without any progress, where the engine does not say that it stands still; 1s at least
+	Ramp      Duration `toml:"ramp"`       // 30s, in which a replica that comes back gets its whole share of work
 }
 
 // SettingError is a setting that cannot be used: which, what it got, and what
@@ -95,6 +98,9 @@ func or[T comparable](p *T, v T) {
 // Fill puts the defaults where nothing was set.
 func (c *Config) Fill() {
 	or(&c.MaxN, 1)
+	if c.Affinity == nil {
+		c.Affinity = new(true)
+	}
 	if c.Defaults.MaxTokens == nil {
 		c.Defaults.MaxTokens = new(2048)
 	}
@@ -111,9 +117,16 @@ func (c *Config) Fill() {
 	orDuration(&c.Timeouts.Idle, 4*time.Second)
 	orDuration(&c.Health.Interval, 2*time.Second)
 	orDuration(&c.Health.Timeout, 2*time.Second)
+	or(&c.Queue.Length, 1000)
+	orDuration(&c.Queue.Wait, 30*time.Second)
 	or(&c.Health.Path, "/health")
 	or(&c.Health.Fall, 3)
 	or(&c.Health.Rise, 2)
+	orDuration(&c.Health.HungAfter, 20*time.Second)
+	orDuration(&c.Health.Ramp, 30*time.Second)
+	if c.Container != nil {
+		c.Container.fill()
+	}
 }
 
 // Validate finds what Fill cannot mend, one *SettingError each, joined.
@@ -152,9 +165,18 @@ func (c *Config) Validate() error {
 	for _, s := range []struct {
 		key string
 		n   int
-	}{{"max_context", c.MaxContext}, {"max_n", c.MaxN}, {"health.fall", c.Health.Fall}, {"health.rise", c.Health.Rise}} {
+	}{{"max_context", c.MaxContext}, {"max_n", c.MaxN}, {"kv_cache_tokens", int(c.KVTokens)}, {"queue.length", c.Queue.Length}, {"health.fall", c.Health.Fall}, {"health.rise", c.Health.Rise}} {
 		if s.n < 0 {
 			bad(s.key, fmt.Sprint(s.n), "0 or more")
+		}
+	}
+	for _, s := range []struct {
+		key string
+		d   Duration
+	}{{"queue.wait", c.Queue.Wait}, {"timeouts.connect", c.Timeouts.Connect}, {"timeouts.first_byte", c.Timeouts.FirstByte}, {"timeouts.next_byte", c.Timeouts.NextByte},
+		{"timeouts.total", c.Timeouts.Total}, {"health.interval", c.Health.Interval}, {"health.timeout", c.Health.Timeout}, {"health.ramp", c.Health.Ramp}} {
+		if want := s.d.Bare(); want != "" {
+			bad(s.key, s.d.String(), want)
 		}
 	}
 	if d := c.Defaults; d.MaxTokens != nil && *d.MaxTokens < 1 {
@@ -171,6 +193,13 @@ func (c *Config) Validate() error {
 	if c.Health.Path != "" && !strings.HasPrefix(c.Health.Path, "/") {
 		bad("health.path", fmt.Sprintf("%q", c.Health.Path), `a path like "/health"`)
 	}
+	if c.Container != nil {
+		c.Container.validate(len(c.URLs), bad)
+	}
+	if h := time.Duration(c.Health.HungAfter); h > 0 && h < time.Second {
+		bad("health.hung_after", h.String(), `"1s" or more`)
+	}
+	c.Capacity.validate(c.Model, bad)
 	return errors.Join(errs...)
 }
 

@@ -33,6 +33,7 @@ type Conn struct {
 	head    Head
 	body    body
 	idle    time.Time // since when
+	wait    wait
 }
 
 // ErrTruncated is an answer that ended before its end.
@@ -50,6 +51,7 @@ var ErrStale = errors.New("connection was given up by the backend")
 // (1xx) are passed over.
 func (c *Conn) Ask(request []byte) (*Head, error) {
 	c.read = false
+	c.replica.asked(c, len(request))
 	if c.raw != nil {
 		c.request = request // the first fill sends it
 	} else if c.Reused && c.spoiled() {
@@ -179,15 +181,15 @@ func (c *Conn) receive() (int, error) {
 		c.needBuffer()
 		return c.Conn.Read(c.buf[c.w:])
 	}
-	if err := c.wait(c.take); err != nil {
+	if err := c.await(c.take); err != nil {
 		return 0, err
 	}
 	return c.got, c.failed
 }
 
-// wait calls f until it returns true: now, and each time that something has
+// await calls f until it returns true: now, and each time that something has
 // come.
-func (c *Conn) wait(f func(fd uintptr) bool) error {
+func (c *Conn) await(f func(fd uintptr) bool) error {
 	for {
 		err := c.raw.Read(f)
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -223,15 +225,16 @@ func (c *Conn) Nudge() {
 // it came together with the last bytes: whoever calls Stream must Nudge it when
 // it has been quiet for a while.
 func (c *Conn) Stream(more func() bool) (err error) {
+	c.waits()
 	if c.raw == nil {
 		for err == nil {
-			if err = c.fill(); err == nil && !more() {
+			if err = c.fill(); err == nil && !c.handOn(more) {
 				return nil
 			}
 		}
 	} else {
 		c.more, c.failed = more, nil
-		if err = c.wait(c.pass); err == nil {
+		if err = c.await(c.pass); err == nil {
 			err = c.failed
 		}
 		c.more = nil
@@ -240,6 +243,17 @@ func (c *Conn) Stream(more func() bool) (err error) {
 		err = c.body.atEOF()
 	}
 	return err
+}
+
+// handOn has what came taken, and tells whether to wait for more. Meanwhile
+// nobody waits for the engine.
+func (c *Conn) handOn(more func() bool) bool {
+	c.wait.since.Store(0)
+	if !more() {
+		return false
+	}
+	c.waits()
+	return true
 }
 
 // passFrom is what Stream does when something may have come.
@@ -255,7 +269,7 @@ func (c *Conn) passFrom(fd uintptr) bool {
 			return true
 		}
 		full := c.w == len(c.buf)
-		if !c.more() {
+		if !c.handOn(c.more) {
 			return true
 		}
 		if c.r == c.w {
@@ -319,7 +333,12 @@ func (c *Conn) Next() ([]byte, error) {
 		n, p, err := c.body.next(c.buf[c.r:c.w])
 		c.r += n
 		if len(p) > 0 || err != nil {
+			c.wait.begun.Store(true)
+			c.wait.since.Store(0)
 			return p, err
+		}
+		if c.wait.begun.Load() {
+			c.waits()
 		}
 		if err := c.fill(); err != nil {
 			if err == io.ErrUnexpectedEOF {
@@ -350,12 +369,19 @@ func (c *Conn) Ahead() int64 {
 // Release gives the connection back after a whole answer: for the next request
 // where it can carry one, else it is closed.
 func (c *Conn) Release() {
+	c.replica.ended(c)
 	if !c.body.done || c.head.close || c.body.untilClose || c.r != c.w {
 		c.Close()
 		return
 	}
 	c.dropBuffer()
 	c.replica.put(c)
+}
+
+// Close ends what is on the connection, and the connection.
+func (c *Conn) Close() error {
+	c.replica.ended(c)
+	return c.Conn.Close()
 }
 
 func (c *Conn) dropBuffer() {

@@ -2,11 +2,14 @@
 // are, which of them are well, and the connections to them.
 //
 // A backend is a model; its replicas are the engines that serve it, each
-// behind a URL. A Pool holds them all. Pick chooses the replica with the least
-// in flight among those whose circuit lets work through; what happens to the
-// request is reported back to it (Answered, Failed), and together with the
-// active probes this moves the circuit. A client's own errors never count
-// against a replica.
+// behind a URL. A Pool holds them all. Take finds a place for a request: at the
+// replica with the least expected work, of those that have room in their KV cache
+// and whose circuit lets work through. What happens to the request is reported
+// back to the replica (Answered, Failed, Progressed), and together with probes and
+// with readings of the engines' metrics this moves the circuit. A client's own
+// errors never count against a replica; nor does it that an engine is slow as long
+// as it gets on, and that it is quick to say it is well does not help it while it
+// makes no progress.
 //
 // The package promises that a connection carries a second request only after
 // the first one's answer was read whole, and only while it is younger than the
@@ -18,11 +21,9 @@
 package backends
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,6 +36,7 @@ type Pool struct {
 	now   func() time.Time
 	table atomic.Pointer[table]
 	snap  atomic.Pointer[Snapshot]
+	life  atomic.Pointer[Lifecycle] // nil: nobody looks after containers
 
 	mu      sync.Mutex // of Apply, and what follows
 	watched map[*Replica]context.CancelFunc
@@ -120,7 +122,7 @@ func (p *Pool) Apply(cfg []Config) error {
 		c.Fill()
 		b := &Backend{Config: c, Target: openai.Target{Model: c.Model, MaxContext: c.MaxContext, MaxN: c.MaxN, Defaults: openai.Defaults{
 			MaxTokens: *c.Defaults.MaxTokens, Temperature: c.Defaults.Temperature, TopP: c.Defaults.TopP}}}
-		s := &settings{timeouts: c.Timeouts, health: c.Health, key: c.APIKey}
+		s := &settings{timeouts: c.Timeouts, health: c.Health, key: c.APIKey, model: c.Model, context: c.MaxContext, kvTokens: c.KVTokens, estimate: c.Capacity.tokens(c.Model)}
 		for _, u := range c.URLs {
 			r := old[id{c.Name, u}]
 			if r == nil {
@@ -128,11 +130,14 @@ func (p *Pool) Apply(cfg []Config) error {
 			}
 			delete(old, id{c.Name, u})
 			r.settings.Store(s)
-			r.circuit.tune(s.health.Fall, s.health.Rise)
+			r.circuit.tune(s.health)
 			b.replicas = append(b.replicas, r)
 			if p.watch != nil && p.watched[r] == nil {
 				p.watch(r)
 			}
+		}
+		for _, r := range b.replicas {
+			r.peers.Store(&b.replicas)
 		}
 		t.backends = append(t.backends, b)
 		t.byModel[c.Model] = b
@@ -155,15 +160,16 @@ func (p *Pool) Apply(cfg []Config) error {
 	return nil
 }
 
-// Run probes the replicas and keeps the connections young until ctx ends, and
-// returns after its last goroutine has.
+// Run probes the replicas, reads what their engines count, and keeps the
+// connections young until ctx ends. It returns after its last goroutine has.
 func (p *Pool) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	p.mu.Lock()
 	p.watch = func(r *Replica) {
 		ctx, stop := context.WithCancel(ctx)
 		p.watched[r] = stop
-		wg.Go(func() { r.watch(ctx) })
+		wg.Go(func() { r.watch(ctx, r.client()) })
+		wg.Go(func() { r.scrape(ctx, r.client(), p.publish) })
 	}
 	for _, b := range p.table.Load().backends {
 		for _, r := range b.replicas {
@@ -171,7 +177,7 @@ func (p *Pool) Run(ctx context.Context) error {
 		}
 	}
 	p.mu.Unlock()
-	tick := time.NewTicker(time.Second / 2)
+	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		select {
@@ -179,6 +185,7 @@ func (p *Pool) Run(ctx context.Context) error {
 		case <-tick.C:
 			for _, b := range p.table.Load().backends {
 				for _, r := range b.replicas {
+					r.look()
 					r.sweep(time.Duration(b.Timeouts.Idle))
 				}
 			}
@@ -209,7 +216,16 @@ func (p *Pool) publish() {
 			s.Backends[i].Replicas = append(s.Backends[i].Replicas, r.status())
 		}
 	}
+	if l := p.life.Load(); l != nil {
+		l.fill(s)
+	}
 	p.snap.Store(s)
+}
+
+// attend has snapshots tell what a lifecycle knows, too.
+func (p *Pool) attend(l *Lifecycle) {
+	p.life.Store(l)
+	p.publish()
 }
 
 // Model finds the backend that serves a model, by its name or an alias; nil
@@ -221,40 +237,6 @@ func (p *Pool) Route(path []byte) *Backend { return p.table.Load().byRoute[strin
 
 // All are the backends in the order of the configuration; not to be changed.
 func (p *Pool) All() []*Backend { return p.table.Load().backends }
-
-// Pick chooses the replica for a request, and counts it as in flight there
-// until Done is called. Not one of those in tried is chosen. nil: none may be
-// sent work.
-func (b *Backend) Pick(tried ...*Replica) *Replica {
-	// Ties go round, so that idle replicas share what comes one by one.
-	start := int(b.turn.Add(1))
-	for {
-		var best *Replica
-		var bestRank int
-		var bestLoad int64
-		for i := range b.replicas {
-			r := b.replicas[(start+i)%len(b.replicas)]
-			if slices.Contains(tried, r) {
-				continue
-			}
-			rank, load := r.circuit.choice(), r.inflight.Load()
-			if rank == 0 {
-				continue
-			}
-			if c := cmp.Compare(rank, bestRank); c > 0 || c == 0 && load < bestLoad {
-				best, bestRank, bestLoad = r, rank, load
-			}
-		}
-		if best == nil {
-			return nil
-		}
-		if best.circuit.take() {
-			best.inflight.Add(1)
-			best.requests.Add(1)
-			return best
-		}
-	}
-}
 
 // Replicas counts them, well or not.
 func (b *Backend) Replicas() int { return len(b.replicas) }

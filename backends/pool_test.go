@@ -34,12 +34,32 @@ func well(b *Backend) *Backend {
 var three = Config{Name: "chat", Model: "m", Aliases: []string{"alias"}, Routes: []string{"/route"},
 	URLs: []string{"http://one:1", "http://two:1", "http://three:1"}}
 
+// picks are places that a test holds.
+type picks map[*Replica][]Place
+
+// take finds a place for a request that weighs nothing; nil: there is none.
+func (p picks) take(b *Backend, tried ...*Replica) *Replica {
+	place, _ := b.Take(Need{}, tried...)
+	if place.Replica != nil {
+		p[place.Replica] = append(p[place.Replica], place)
+	}
+	return place.Replica
+}
+
+// done gives up one of the places at a replica.
+func (p picks) done(r *Replica) {
+	last := len(p[r]) - 1
+	p[r][last].Done()
+	p[r] = p[r][:last]
+}
+
 func TestPickLeastInFlight(t *testing.T) {
+	held := picks{}
 	b := well(newPool(t, three).Model([]byte("m")))
 	picked := map[*Replica]int{}
 	var order []*Replica
 	for range 9 {
-		r := b.Pick()
+		r := held.take(b)
 		picked[r]++
 		order = append(order, r)
 	}
@@ -48,18 +68,19 @@ func TestPickLeastInFlight(t *testing.T) {
 			t.Errorf("%s: picked %d times of 9", r.URL, picked[r])
 		}
 	}
-	order[4].Done()
-	if r := b.Pick(); r != order[4] {
+	held.done(order[4])
+	if r := held.take(b); r != order[4] {
 		t.Errorf("picked %s, not the one with least in flight", r.URL)
 	}
 }
 
 func TestPickGoesRound(t *testing.T) {
+	held := picks{}
 	b := well(newPool(t, three).Model([]byte("m")))
 	picked := map[*Replica]int{}
 	for range 9 {
-		r := b.Pick()
-		r.Done()
+		r := held.take(b)
+		held.done(r)
 		picked[r]++
 	}
 	for _, r := range b.replicas {
@@ -86,6 +107,7 @@ func TestPickState(t *testing.T) {
 		{"the only well one tried", [3]string{"probe", "no-probe", "no-probe"}, []int{0}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			held := picks{}
 			b := newPool(t, three).Model([]byte("m"))
 			for i, s := range c.states {
 				for _, sign := range strings.Fields(s) {
@@ -97,13 +119,13 @@ func TestPickState(t *testing.T) {
 				tried = append(tried, b.replicas[i])
 			}
 			for range 6 {
-				r := b.Pick(tried...)
+				r := held.take(b, tried...)
 				i := slices.Index(b.replicas, r)
 				if (r == nil) != (c.want == nil) || r != nil && !slices.Contains(c.want, i) {
 					t.Fatalf("picked %d, want one of %v", i, c.want)
 				}
 				if r != nil {
-					r.Done()
+					held.done(r)
 				}
 			}
 		})
@@ -112,6 +134,7 @@ func TestPickState(t *testing.T) {
 
 // A trial gets one request at a time, and gets it before the healthy ones.
 func TestPickTrial(t *testing.T) {
+	held := picks{}
 	p := newPool(t, three)
 	ck := &clock{time.Now()}
 	b := well(p.Model([]byte("m")))
@@ -123,23 +146,23 @@ func TestPickTrial(t *testing.T) {
 	ck.at = ck.at.Add(time.Second)
 	r.circuit.probed()
 	r.circuit.probed()
-	if r.circuit.state != Trial {
+	if r.circuit.shown() != "trial" {
 		t.Fatalf("it is %s", r.circuit.state)
 	}
-	if got := b.Pick(); got != r {
+	if got := held.take(b); got != r {
 		t.Fatalf("picked %s, not the trial", got.URL)
 	}
 	for range 6 {
-		if got := b.Pick(); got == r {
+		if got := held.take(b); got == r {
 			t.Fatal("a second request went to the trial")
 		}
 	}
-	r.Done() // nothing was decided: its client left
-	if got := b.Pick(); got != r {
+	held.done(r) // nothing was decided: its client left
+	if got := held.take(b); got != r {
 		t.Errorf("picked %s, not the trial that is free again", got.URL)
 	}
 	r.Answered()
-	r.Done()
+	held.done(r)
 	if r.circuit.state != Healthy {
 		t.Errorf("it is %s after its trial succeeded", r.circuit.state)
 	}
@@ -155,7 +178,7 @@ func TestPickTrial(t *testing.T) {
 	var n atomic.Int32
 	for range 50 {
 		wg.Go(func() {
-			if b.Pick() == r {
+			if place, _ := b.Take(Need{}); place.Replica == r {
 				n.Add(1)
 			}
 		})
@@ -170,7 +193,7 @@ func TestApply(t *testing.T) {
 	p := newPool(t, three)
 	b := well(p.Model([]byte("m")))
 	one, two, gone := b.replicas[0], b.replicas[1], b.replicas[2]
-	held := b.Pick(two, gone)
+	held := picks{}.take(b, two, gone)
 
 	cfg := three
 	cfg.URLs = []string{"http://two:1", "http://four:1", "http://one:1"}
@@ -258,7 +281,7 @@ func TestProbes(t *testing.T) {
 		t.Error("the replica is not closed")
 	}
 	for i := range paths {
-		if paths[i] != "/prefix/well" || keys[i] != "Bearer made-for-this-test" {
+		if !slices.Contains([]string{"/prefix/well", "/prefix/metrics", "/prefix/v1/models"}, paths[i]) || keys[i] != "Bearer made-for-this-test" {
 			t.Fatalf("a probe asked %q with %q", paths[i], keys[i])
 		}
 	}
@@ -324,6 +347,8 @@ func TestCheck(t *testing.T) {
 		{"defaults.temperature", []Config{with(func(c *Config) { c.Defaults.Temperature = new(2.1) })}},
 		{"defaults.top_p", []Config{with(func(c *Config) { c.Defaults.TopP = new(0.0) })}},
 		{"health.path", []Config{with(func(c *Config) { c.Health.Path = "health" })}},
+		{"health.hung_after", []Config{with(func(c *Config) { c.Health.HungAfter = Duration(time.Second - 1) })}},
+		{"", []Config{with(func(c *Config) { c.Health.HungAfter = Duration(time.Second) })}},
 		{"api_key_env", []Config{with(func(c *Config) { c.APIKeyEnv, c.APIKeyFile = "A", "b" })}},
 	} {
 		err := Check(c.cfg)

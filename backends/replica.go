@@ -3,9 +3,7 @@ package backends
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"net"
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -25,10 +23,19 @@ type Replica struct {
 	tls      *tls.Config
 	settings atomic.Pointer[settings]
 	circuit  circuit
+	progress progress
+	books    books
+	flight   flight
+	peers    atomic.Pointer[[]*Replica] // of the same backend, itself among them
 
-	inflight atomic.Int64
-	requests atomic.Uint64
-	failures atomic.Uint64
+	inflight  atomic.Int64
+	requests  atomic.Uint64
+	failures  atomic.Uint64
+	engine    atomic.Pointer[EngineStatus]
+	drained   atomic.Pointer[Drained]         // nil: it is not
+	container atomic.Pointer[ContainerStatus] // nil: it has none, as far as is known
+	clock     atomic.Int64                    // coarse, in Unix nanoseconds: as of the last look
+	bytes     atomic.Int64                    // when some of an answer came last, by that clock; 0: never
 
 	mu     sync.Mutex
 	idle   []*Conn // the newest last: the rest grow old and are given up
@@ -40,6 +47,10 @@ type settings struct {
 	timeouts Timeouts
 	health   Health
 	key      string
+	model    string
+	context  int   // tokens; 0: not known
+	kvTokens int64 // that the KV cache holds, where the engine doesn't say; 0: not known
+	estimate int64 // of that, where neither says; 0: none
 }
 
 func newReplica(raw string, s *settings, now func() time.Time, changed func()) *Replica {
@@ -55,7 +66,9 @@ func newReplica(raw string, s *settings, now func() time.Time, changed func()) *
 		r.tls = &tls.Config{ServerName: u.Hostname(), NextProtos: []string{"http/1.1"}}
 	}
 	r.settings.Store(s)
-	r.circuit = circuit{now: now, changed: changed, since: now(), reason: "no health check has ended yet"}
+	r.circuit = newCircuit(now, changed)
+	r.circuit.alone = r.alone
+	r.clock.Store(now().UnixNano())
 	return r
 }
 
@@ -173,77 +186,15 @@ func (r *Replica) close() {
 	r.sweep(0)
 }
 
-// Answered notes that a request got an answer below status 500.
-func (r *Replica) Answered() { r.circuit.answered() }
-
-// Failed notes a sign of ill health that a request met.
-func (r *Replica) Failed(f Failure) {
-	r.failures.Add(1)
-	r.circuit.fail(f)
-}
-
-// Done ends what Pick began; exactly one for each.
-func (r *Replica) Done() {
-	r.inflight.Add(-1)
-	r.circuit.leave()
-}
-
 func (r *Replica) status() ReplicaStatus {
-	s := ReplicaStatus{URL: r.URL, InFlight: int(r.inflight.Load()), Requests: r.requests.Load(), Failures: r.failures.Load()}
+	capacity, from := r.capacity()
+	s := ReplicaStatus{URL: r.URL, InFlight: int(r.inflight.Load()), Requests: r.requests.Load(), Failures: r.failures.Load(), Engine: r.Engine(), Share: r.Share(),
+		Booked: r.books.booked.Load(), Live: r.books.live.Load(), Reading: r.books.reading.Load(), Sequences: r.books.sequences.held.Load(),
+		Capacity: capacity, CapacityFrom: from, Bound: r.books.sequences.bound.Load(),
+		Drained: r.drained.Load(), Container: r.container.Load()}
 	r.mu.Lock()
 	s.Idle = len(r.idle)
 	r.mu.Unlock()
 	r.circuit.status(&s)
 	return s
-}
-
-// watch probes the replica until ctx ends.
-func (r *Replica) watch(ctx context.Context) {
-	client := &http.Client{
-		Transport:     &http.Transport{TLSClientConfig: r.tls, DisableKeepAlives: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	for {
-		h := r.settings.Load().health
-		err := r.probe(ctx, client, h)
-		if ctx.Err() != nil {
-			return
-		}
-		if err != nil {
-			r.failures.Add(1)
-			r.circuit.fail(ProbeFailed)
-		} else {
-			r.circuit.probed()
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(time.Duration(h.Interval)):
-		}
-	}
-}
-
-func (r *Replica) probe(ctx context.Context, client *http.Client, h Health) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Duration(h.Timeout))
-	defer cancel()
-	scheme := "http://"
-	if r.tls != nil {
-		scheme = "https://"
-	}
-	req, err := http.NewRequestWithContext(ctx, "GET", scheme+r.host+r.prefix+h.Path, nil)
-	if err != nil {
-		return err
-	}
-	if key := r.settings.Load().key; key != "" {
-		req.Header.Set("Authorization", "Bearer "+key)
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return err
-	}
-	resp.Body.Close()
-	if resp.StatusCode/100 != 2 {
-		return errors.New("status " + resp.Status)
-	}
-	return nil
 }

@@ -15,6 +15,7 @@ import (
 func (g *Gateway) adminServer() *http.Server {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(&metrics{g, g.version}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	reg.MustRegister(g.others...)
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)

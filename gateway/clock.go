@@ -15,7 +15,12 @@ func now() int64 { return int64(time.Since(epoch)) + 1 }
 // the host's clock is set, it follows.
 type wallClock struct{ ahead atomic.Int64 }
 
-func (w *wallClock) set() { w.ahead.Store(time.Now().UnixNano() - now()) }
+// set reads both clocks at once: a pause between two readings would set this
+// one back by as much.
+func (w *wallClock) set() {
+	t := time.Now()
+	w.ahead.Store(t.UnixNano() - int64(t.Sub(epoch)) - 1)
+}
 
 func (w *wallClock) at(moment int64) time.Time { return time.Unix(0, w.ahead.Load()+moment) }
 

@@ -14,6 +14,7 @@ import (
 type Config struct {
 	Server Server `toml:"server"`
 	Limits Limits `toml:"limits"`
+	Quota  Quota  `toml:"quota"`
 	Log    Log    `toml:"log"`
 }
 
@@ -51,9 +52,22 @@ type Limits struct {
 // OrgLimits is [limits.org]: every organisation's, unless keys.toml says
 // otherwise; 0 is no limit.
 type OrgLimits struct {
-	RequestsPerDay int64 `toml:"requests_per_day"`
-	TokensPerDay   int64 `toml:"tokens_per_day"`
-	TokensPerMonth int64 `toml:"tokens_per_month"`
+	RequestsPerDay   int64 `toml:"requests_per_day"`
+	TokensPerDay     int64 `toml:"tokens_per_day"`
+	RequestsPerMonth int64 `toml:"requests_per_month"`
+	TokensPerMonth   int64 `toml:"tokens_per_month"`
+}
+
+// Quota is [quota]: where use is counted, and what happens when that fails.
+type Quota struct {
+	Store             string            `toml:"store"`               // "sqlite": this gateway alone; "redis": shared with others
+	RedisURLEnv       string            `toml:"redis_url_env"`       // the environment variable with the URL
+	LeaseTTL          backends.Duration `toml:"lease_ttl"`           // 30s, that a lease from Redis lasts
+	OnStoreLoss       string            `toml:"on_store_loss"`       // "refuse" or "allow", once the leases in hand are used up
+	OnLedgerFailure   string            `toml:"on_ledger_failure"`   // "refuse" or "allow", while no row can be written
+	Sync              string            `toml:"sync"`                // "normal": rows survive a crash of the process; "full": also a power loss
+	Keep              backends.Duration `toml:"keep"`                // 2160h (90 days), that rows are kept; sums are for good
+	ShareAddressRates bool              `toml:"share_address_rates"` // addresses' rates too, in Redis
 }
 
 // Log is [log].
@@ -79,7 +93,8 @@ func (c *Config) Fill() {
 	for _, d := range []struct {
 		v    *backends.Duration
 		when time.Duration
-	}{{&s.DrainTimeout, 30 * time.Second}, {&s.ReadTimeout, 30 * time.Second}, {&s.WriteTimeout, 60 * time.Second}, {&s.IdleTimeout, 75 * time.Second}} {
+	}{{&s.DrainTimeout, 30 * time.Second}, {&s.ReadTimeout, 30 * time.Second}, {&s.WriteTimeout, 60 * time.Second}, {&s.IdleTimeout, 75 * time.Second},
+		{&c.Quota.LeaseTTL, 30 * time.Second}, {&c.Quota.Keep, 90 * 24 * time.Hour}} {
 		if *d.v == 0 {
 			*d.v = backends.Duration(d.when)
 		}
@@ -90,6 +105,15 @@ func (c *Config) Fill() {
 	}{{&s.MaxBody, 10 << 20}, {&s.MaxHeader, 8 << 10}, {&s.MaxAnswer, 64 << 20}} {
 		if *d.v == 0 {
 			*d.v = d.size
+		}
+	}
+	q := &c.Quota
+	for _, d := range []struct {
+		v    *string
+		word string
+	}{{&q.Store, "sqlite"}, {&q.OnStoreLoss, "refuse"}, {&q.OnLedgerFailure, "refuse"}, {&q.Sync, "normal"}} {
+		if *d.v == "" {
+			*d.v = d.word
 		}
 	}
 	if s.Listen == "" {
@@ -112,6 +136,14 @@ func (c *Config) Validate() error {
 		off := l.addr == "" || l.addr == "off" && l.key == "server.admin_listen"
 		if _, port, err := net.SplitHostPort(l.addr); !off && (err != nil || port == "") {
 			bad(l.key, fmt.Sprintf("%q", l.addr), `an address and a port, like "127.0.0.1:8080" or ":8080"`)
+		}
+	}
+	for _, d := range []struct {
+		key string
+		v   backends.Duration
+	}{{"server.drain_timeout", s.DrainTimeout}, {"server.read_timeout", s.ReadTimeout}, {"server.write_timeout", s.WriteTimeout}, {"server.idle_timeout", s.IdleTimeout}} {
+		if want := d.v.Bare(); want != "" {
+			bad(d.key, d.v.String(), want)
 		}
 	}
 	if _, err := s.trusted(); err != nil {
@@ -139,12 +171,35 @@ func (c *Config) Validate() error {
 	for _, l := range []struct {
 		key string
 		n   int64
-	}{{"requests_per_day", o.RequestsPerDay}, {"tokens_per_day", o.TokensPerDay}, {"tokens_per_month", o.TokensPerMonth}} {
+	}{{"requests_per_day", o.RequestsPerDay}, {"tokens_per_day", o.TokensPerDay}, {"requests_per_month", o.RequestsPerMonth}, {"tokens_per_month", o.TokensPerMonth}} {
 		if l.n < 0 {
 			bad("limits.org."+l.key, fmt.Sprint(l.n), "0 (no limit) or more")
 		}
 	}
+	c.Quota.validate(bad)
 	return errors.Join(errs...)
+}
+
+func (q *Quota) validate(bad func(key, got, want string)) {
+	for _, w := range []struct{ key, got, a, b string }{
+		{"store", q.Store, "sqlite", "redis"}, {"on_store_loss", q.OnStoreLoss, "refuse", "allow"},
+		{"on_ledger_failure", q.OnLedgerFailure, "refuse", "allow"}, {"sync", q.Sync, "normal", "full"},
+	} {
+		if w.got != w.a && w.got != w.b {
+			bad("quota."+w.key, fmt.Sprintf("%q", w.got), fmt.Sprintf("%q or %q", w.a, w.b))
+		}
+	}
+	if redis := q.Store == "redis"; redis && q.RedisURLEnv == "" {
+		bad("quota.redis_url_env", "nothing", `the name of the environment variable that holds the URL, as "PILOTHOUSE_REDIS_URL"`)
+	} else if !redis && q.ShareAddressRates {
+		bad("quota.share_address_rates", "true with store = \"sqlite\"", `store = "redis"; without it there is nobody to share with`)
+	}
+	if d := time.Duration(q.LeaseTTL); d < time.Second || d > time.Hour {
+		bad("quota.lease_ttl", d.String(), `"1s" to "1h"`)
+	}
+	if d := time.Duration(q.Keep); d < 24*time.Hour {
+		bad("quota.keep", d.String(), `"24h" or more`)
+	}
 }
 
 func (s *Server) trusted() ([]netip.Prefix, error) {

@@ -2,7 +2,7 @@
 // pipeline:
 //
 //	accept → watch the connection → authenticate → address rate → inspect the body
-//	  → reserve → pick a replica → relay the answer → settle → log, metrics, history
+//	  → reserve → wait for room at a replica → relay the answer → settle → log, metrics, history
 //
 // Each step is a method of request, in pipeline.go from top to bottom. A step
 // that refuses returns an error; refusalOf is the one place that makes an
@@ -13,8 +13,8 @@
 //
 // A request can be ended from outside at any moment: by its client, whose
 // connection the listener watches; by the clock, which looks at every
-// connection ten times a second instead of arming timers for each read; by the
-// gateway's stop. end notes the cause and closes what the request waits for.
+// connection ten times a second instead of arming timers for each read; by an
+// operator; by the gateway's stop. end notes the cause and closes what the request waits for.
 //
 // What the gateway says of itself, it says through a Snapshot, made once a
 // second. Reading it costs nothing and holds nothing up.
@@ -32,28 +32,38 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/valyala/fasthttp"
 	"golang.org/x/sync/errgroup"
 
 	"pilothouse/backends"
 	"pilothouse/backends/openai"
 	"pilothouse/gateway/keys"
+	"pilothouse/gateway/ledger"
+	"pilothouse/gateway/queue"
 	"pilothouse/gateway/quota"
 )
 
-// Keys finds the key that a client presented; *keys.Store is one.
+// Keys finds the key that a client presented, and knows who has any;
+// *keys.Store is one.
 type Keys interface {
 	Lookup(presented []byte) (*keys.Key, error)
+	Orgs() []*keys.Org
 }
 
-// Options is what a Gateway is made of. All but AccessLog are required.
+// Options is what a Gateway is made of. All but Redis, AccessLog and Collectors are
+// required.
 type Options struct {
 	Config    Config // filled and valid
 	Pool      *backends.Pool
 	Keys      Keys
+	Ledger    *ledger.Ledger // open; the gateway runs it, and its owner closes it after Run
+	Redis     *quota.Redis   // what it shares its quotas through; nil: it has them for itself
 	Log       *slog.Logger
 	AccessLog *slog.Logger // a line for each request; nil: none
 	Version   string
+
+	Collectors []prometheus.Collector // whose metrics are exported beside the gateway's own
 }
 
 // Gateway serves clients. Make it with New.
@@ -63,8 +73,16 @@ type Gateway struct {
 	log       *slog.Logger
 	accessLog *slog.Logger
 	version   string
+	others    []prometheus.Collector
 	server    Server
 	windows   *quota.Windows
+	quota     Quota
+	ledger    *ledger.Ledger
+	redis     *quota.Redis // nil: none
+	estimates estimates
+	expected  expected
+	lines     lines
+	audit     *auditor
 	clock     wallClock
 	settings  atomic.Pointer[settings]
 	stats     *stats
@@ -92,12 +110,17 @@ type settings struct {
 // New makes a gateway. It starts nothing.
 func New(o Options) (*Gateway, error) {
 	g := &Gateway{
-		pool: o.Pool, keys: o.Keys, log: o.Log, accessLog: o.AccessLog, version: o.Version, server: o.Config.Server,
-		stats: newStats(), started: time.Now(), ready: make(chan struct{}),
+		pool: o.Pool, keys: o.Keys, log: o.Log, accessLog: o.AccessLog, version: o.Version, others: o.Collectors, server: o.Config.Server,
+		quota: o.Config.Quota, ledger: o.Ledger, redis: o.Redis,
+		lines: lines{of: map[string]*queue.Queue{}}, expected: expected{all: map[expectedKey]*expectation{}},
+		estimates: estimates{models: map[string]*estimate{}},
+		stats:     newStats(), started: time.Now(), ready: make(chan struct{}),
 	}
 	g.clock.set()
-	g.windows = quota.NewWindows(g.clock.now)
 	if err := g.Apply(o.Config); err != nil {
+		return nil, err
+	}
+	if err := g.openBooks(); err != nil {
 		return nil, err
 	}
 	g.snap.Store(&Snapshot{At: g.started, Started: g.started})
@@ -135,6 +158,7 @@ func (g *Gateway) Restart(c Config) (names []string) {
 		{"server.max_body", a.MaxBody == b.MaxBody}, {"server.max_header", a.MaxHeader == b.MaxHeader},
 		{"server.read_timeout", a.ReadTimeout == b.ReadTimeout}, {"server.write_timeout", a.WriteTimeout == b.WriteTimeout},
 		{"server.idle_timeout", a.IdleTimeout == b.IdleTimeout},
+		{"quota", g.quota == c.Quota},
 	} {
 		if !d.same {
 			names = append(names, d.name)
@@ -189,6 +213,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	group.Go(func() error { return server.Serve(serving) })
 	group.Go(func() error { return l.watch(work.Done()) })
 	group.Go(func() error { g.tick(work, cert); return nil })
+	g.runBooks(group, work)
 	close(g.ready)
 	g.log.Info("listening", "clients", g.url, "admin", g.admin)
 
@@ -263,6 +288,7 @@ func (g *Gateway) tick(ctx context.Context, cert *certificate) {
 		}
 		t := now()
 		g.clock.set()
+		g.lines.wake(g.pool.All())
 		g.listener.check(func(c *conn) {
 			if r := c.request.Load(); r != nil {
 				r.overdue(t)
@@ -291,8 +317,19 @@ func (g *Gateway) publish() {
 		}
 	})
 	sortByAge(s.Live)
+	s.Queues = g.lines.status()
+	s.Books = Books{Ledger: g.ledger.Status(), Pass: g.unbookedPass(), Shared: g.redis != nil, Fleet: g.windows.Fleet(), Audit: g.audit.drifts()}
+	if old := g.snap.Load(); s.At.Unix()%tightEvery == 0 {
+		s.Books.Tight = g.tight()
+	} else {
+		s.Books.Tight = old.Books.Tight
+	}
 	g.snap.Store(s)
 }
+
+// tightEvery is how often windows are looked through, in seconds: there may be a
+// hundred thousand.
+const tightEvery = 5
 
 func (g *Gateway) newServer() *fasthttp.Server {
 	s := g.server

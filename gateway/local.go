@@ -22,7 +22,7 @@ func answerJSON(ctx *fasthttp.RequestCtx, status int, body []byte) {
 // done answers and books a request that no backend is needed for.
 func (r *request) done(ctx *fasthttp.RequestCtx, status int, body []byte) {
 	answerJSON(ctx, status, append(body, '\n'))
-	r.settle(status, "", EndDone)
+	_ = r.settle(status, "", EndDone) // nothing of it goes into the ledger
 	r.limitHeaders(&ctx.Response.Header)
 }
 
@@ -40,7 +40,7 @@ func healthOf(s *backends.Snapshot) Health {
 	for _, b := range s.Backends {
 		urls := []string{}
 		for _, rep := range b.Replicas {
-			if rep.State == backends.Healthy || rep.State == backends.Degraded || rep.State == backends.Trial {
+			if rep.State == backends.Healthy || rep.State == backends.Degraded {
 				urls = append(urls, rep.URL)
 			}
 		}
@@ -123,6 +123,7 @@ type Usage struct {
 // UsageWindow is one of its windows. Limit 0 is none.
 type UsageWindow struct {
 	Name     string    `json:"name"`
+	Key      string    `json:"key,omitempty"` // the key's id, where it is a limit of its own
 	Used     int64     `json:"used"`
 	Reserved int64     `json:"reserved"`
 	Limit    int64     `json:"limit"`
@@ -131,8 +132,8 @@ type UsageWindow struct {
 
 func (r *request) showUsage(ctx *fasthttp.RequestCtx) error {
 	u := Usage{Object: "usage", Org: r.key.Org.Name}
-	for _, w := range r.g.windows.Query(r.key.Org.Name, r.quotas()) {
-		u.Windows = append(u.Windows, UsageWindow{w.Name, w.Used, w.Reserved, w.Limit, w.ResetsAt.UTC()})
+	for _, w := range r.g.windows.Query(r.who()) {
+		u.Windows = append(u.Windows, UsageWindow{w.Name, w.Key, w.Used, w.Reserved, w.Limit, w.ResetsAt.UTC()})
 	}
 	body, err := json.Marshal(u)
 	if err != nil {

@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"fmt"
+	"hash/maphash"
 	"runtime/debug"
 	"strconv"
 	"time"
@@ -61,7 +62,9 @@ func (r *request) run(ctx *fasthttp.RequestCtx) (stream bool, err error) {
 	if err := r.reserve(); err != nil {
 		return false, err
 	}
-	// Waiting for room in the backend's KV cache goes here.
+	if err := r.wait(); err != nil {
+		return false, err
+	}
 	up, head, err := r.send(body)
 	if err != nil {
 		return false, err
@@ -147,6 +150,7 @@ func (r *request) authenticate(ctx *fasthttp.RequestCtx) error {
 		return err
 	}
 	r.key = key
+	r.row.BytesIn = int64(len(ctx.Request.Body()))
 	r.mu.Lock()
 	r.rec.Org, r.rec.KeyName = key.Org.Name, key.Name
 	r.mu.Unlock()
@@ -217,23 +221,38 @@ func (r *request) route(body []byte) error {
 	r.series = r.g.stats.backend(r.backend.Name)
 	r.series.inflight.Add(1)
 	r.limit.Store(r.begun + int64(r.backend.Timeouts.Total))
+	if r.backend.Replicas() > 1 && *r.backend.Affinity {
+		r.prefix = maphash.Bytes(openings, r.inspect.Opening(body))
+	}
 	return r.inspect.Check(&r.backend.Target)
 }
 
-// reserve sets aside what the request may use of its organisation's quotas.
-func (r *request) reserve() (err error) {
-	tokens := r.inspect.PromptTokens()
-	if r.endpoint.kind != openai.Embeddings {
-		tokens += r.inspect.N * r.inspect.Budget(&r.backend.Target)
-	}
-	r.held, err = r.g.windows.Reserve(r.key.Org.Name, r.quotas(), int64(tokens))
-	return err
-}
+// openings tells beginnings of prompts apart.
+var openings = maphash.MakeSeed()
 
-func (r *request) quotas() quota.Limits {
-	def := r.g.settings.Load().org
-	o := r.key.Org
-	return quota.Limits{RequestsPerDay: o.RequestsPerDay.Or(def.RequestsPerDay), TokensPerDay: o.TokensPerDay.Or(def.TokensPerDay), TokensPerMonth: o.TokensPerMonth.Or(def.TokensPerMonth)}
+// reserve sets aside what the request may use of its organisation's quotas and
+// its key's: the prompt, and all that the answers may have.
+func (r *request) reserve() (err error) {
+	t := &r.backend.Target
+	tokens, likely := r.g.estimates.of(r.backend.Model).tokens(r.inspect.PromptBytes)
+	if most := t.MaxContext * r.inspect.Prompts; most > 0 && r.endpoint.kind != openai.Embeddings {
+		tokens, likely = min(tokens, most), min(likely, most)
+	}
+	r.prompt = likely
+	most := 0 // of one answer
+	if r.endpoint.kind != openai.Embeddings {
+		answer := r.inspect.Budget(t)
+		if answer == 0 { // as much as the context has room for
+			answer = max(0, t.MaxContext-likely/r.inspect.Prompts)
+		}
+		tokens += r.inspect.Prompts * r.inspect.N * answer
+		most = answer
+	}
+	if err := r.weigh(likely, most); err != nil {
+		return err
+	}
+	r.held, err = r.g.windows.Reserve(r.who(), r.rec.Start, int64(tokens))
+	return err
 }
 
 // refuse answers with an error.
@@ -242,39 +261,38 @@ func (r *request) refuse(ctx *fasthttp.RequestCtx, f *refusal) {
 	switch {
 	case f.Status == statusClientLeft:
 		end = EndClientLeft
-	case f.Code == openai.CodeInternal, r.ended() == errStopping && r.sent != 0:
+	case f.Code == openai.CodeInternal, f.Code == openai.CodeCancelled, r.ended() == errStopping && r.sent != 0:
 		end = EndInterrupted
 	case f.failed:
 		end = EndBackendFailed
 	}
-	r.settle(f.Status, f.Code, end)
+	f.write(&ctx.Response)
+	if end != EndClientLeft { // nobody has that answer
+		r.row.BytesOut = int64(len(ctx.Response.Body()))
+	}
+	_ = r.settle(f.Status, f.Code, end) // the answer is an error as it is
 	if f.close && r.conn != nil {
 		r.conn.refused.Store(true)
 	}
-	f.write(&ctx.Response)
 	r.limitHeaders(&ctx.Response.Header)
 }
 
 // settle books what the request has used, exactly once and before the client
-// has the last byte of its answer.
-func (r *request) settle(status int, code string, end EndState) {
+// has the last byte of its answer. The error, the same at every call, is that
+// the ledger could not take it: then the client is not to have that byte.
+func (r *request) settle(status int, code string, end EndState) error {
 	if r.settled {
-		return
+		return r.unbooked
 	}
 	r.settled = true
-	began := r.sent != 0 && (end == EndDone || end == EndClientLeft || end == EndInterrupted)
-	said := r.exact && r.usage.Prompt+r.usage.Completion > 0 // no answer costs nothing
-	if !said && (began || r.events > 0) {
-		r.usage = openai.Usage{Prompt: r.inspect.PromptTokens(), Completion: r.events}
-	}
-	if r.inspect.N > 1 && end != EndDone {
-		r.usage.Completion = max(r.usage.Completion, r.events) // before its end, a stream's usage is that of one answer
-	}
-	r.usage.Total = r.usage.Prompt + r.usage.Completion
-	if r.sent == 0 || end == EndRefused || r.usage.Total == 0 {
-		r.held.Release()
-	} else {
+	r.charge(end)
+	row := &r.row
+	row.Counted = r.sent != 0 && end != EndRefused && r.usage.Total > 0
+	r.unbooked = r.book(status, code, end)
+	if row.Counted {
 		r.held.Settle(int64(r.usage.Total))
+	} else {
+		r.held.Release()
 	}
 	r.due.Store(0)
 	r.limit.Store(0)
@@ -286,14 +304,16 @@ func (r *request) settle(status int, code string, end EndState) {
 	if first := r.first.Load(); first != 0 {
 		rec.First = time.Duration(first - r.begun)
 	}
+	if r.unbooked != nil && end == EndDone {
+		rec.Status, rec.Code, rec.End = fasthttp.StatusServiceUnavailable, openai.CodeLedgerDown, EndInterrupted
+	}
+	return r.unbooked
 }
 
-// release gives the replica's place up.
+// release gives the request's place up.
 func (r *request) release() {
-	if r.replica != nil {
-		r.replica.Done()
-		r.replica = nil
-	}
+	r.place.Done()
+	r.ticket.Done()
 }
 
 // leave is the end of a request, whatever came of it.
@@ -302,7 +322,7 @@ func (r *request) leave() {
 		return
 	}
 	r.left = true
-	r.settle(statusClientLeft, "", EndInterrupted) // only if nothing else did
+	_ = r.settle(statusClientLeft, "", EndInterrupted) // only if nothing else did
 	r.abandon()
 	r.release()
 	if r.conn != nil {
@@ -323,7 +343,7 @@ func (r *request) limitHeaders(h *fasthttp.ResponseHeader) {
 	if r.key == nil {
 		return
 	}
-	requests, tokens := r.g.windows.Room(r.key.Org.Name, r.quotas())
+	requests, tokens := r.g.windows.Room(r.who())
 	var b [32]byte
 	for i, room := range [...]quota.Room{requests, tokens} {
 		if room.Limit > 0 {

@@ -10,6 +10,7 @@ import (
 
 	"pilothouse/backends"
 	"pilothouse/backends/openai"
+	"pilothouse/gateway/queue"
 	"pilothouse/gateway/quota"
 )
 
@@ -39,6 +40,8 @@ func (r *request) refusalOf(err error) *refusal {
 	var known *refusal
 	var said *openai.Error
 	var full *quota.Exceeded
+	var lost *quota.StoreLost
+	var line *queue.Full
 	switch {
 	case errors.As(err, &known):
 		return known
@@ -46,11 +49,21 @@ func (r *request) refusalOf(err error) *refusal {
 		return &refusal{apiError: said}
 	case errors.As(err, &full):
 		until := full.ResetsAt.UTC().Format(time.RFC3339)
+		whose := "The organisation's "
+		if full.Key != "" {
+			whose = "This key's "
+		}
 		return &refusal{
-			apiError: openai.Refuse(openai.CodeQuotaExceeded, "The organisation's "+full.Window+" has no room for this request ("+
+			apiError: openai.Refuse(openai.CodeQuotaExceeded, whose+full.Window+" has no room for this request ("+
 				strconv.FormatInt(full.Asked, 10)+" asked, "+strconv.FormatInt(full.Used+full.Reserved, 10)+" of "+strconv.FormatInt(full.Limit, 10)+
 				" used or reserved). It begins anew at "+until+"."),
 			retryAfter: time.Until(full.ResetsAt), noRetry: true}
+	case errors.As(err, &lost):
+		return &refusal{apiError: openai.Refuse(openai.CodeQuotaDown, "What the organisation has left of its quotas can't be told at the moment."), retryAfter: storeRetry}
+	case errors.As(err, &line):
+		return overloaded(line.RetryAfter)
+	case errors.Is(err, errWaited):
+		return overloaded(r.queue.RetryAfter(r.key.Org.Name))
 	case errors.Is(err, errFirstByte):
 		return failure(openai.CodeBackendTimeout, "The model's backend sent no answer in time.")
 	case errors.Is(err, errNextByte):
@@ -59,6 +72,8 @@ func (r *request) refusalOf(err error) *refusal {
 		return failure(openai.CodeBackendTimeout, "The answer took longer than a request may take.")
 	case errors.Is(err, errStopping):
 		return &refusal{apiError: openai.Refuse(openai.CodeNoHealthyBackend, "The gateway is stopping."), retryAfter: time.Second, close: true}
+	case errors.Is(err, errCancelled):
+		return &refusal{apiError: openai.Refuse(openai.CodeCancelled, "An operator cancelled this request."), noRetry: true}
 	case errors.Is(err, errClientLeft):
 		return &refusal{apiError: &openai.Error{Status: statusClientLeft, Type: "client_left", Code: "client_left"}, close: true}
 	case errors.Is(err, backends.ErrTruncated):
@@ -70,6 +85,17 @@ func (r *request) refusalOf(err error) *refusal {
 	}
 	return failure(openai.CodeBackendError, "The connection to the model's backend broke.")
 }
+
+// unbooked is the refusal of what the ledger can't take.
+func unbooked() *refusal {
+	return &refusal{apiError: openai.Refuse(openai.CodeLedgerDown, "The request can't be accounted for at the moment."), retryAfter: ledgerRetry}
+}
+
+// When to ask again after a store has failed: it is tried as often.
+const (
+	ledgerRetry = time.Second
+	storeRetry  = 5 * time.Second
+)
 
 // statusClientLeft is what nginx logs when there is nobody to answer.
 const statusClientLeft = 499

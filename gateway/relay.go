@@ -19,10 +19,10 @@ func (r *request) relay(ctx *fasthttp.RequestCtx, up *backends.Conn, head *backe
 	case head.Status >= 300:
 		return false, r.relayError(up, head)
 	case r.inspect.Stream && bytes.HasPrefix(head.ContentType, []byte("text/event-stream")):
-		r.replica.Answered()
+		r.place.Replica.Answered()
 		stream, err = true, r.relayStream(ctx, up, head)
 	default:
-		r.replica.Answered()
+		r.place.Replica.Answered()
 		err = r.relayUnary(ctx, up, head)
 	}
 	if err != nil {
@@ -63,13 +63,18 @@ func (r *request) relayUnary(ctx *fasthttp.RequestCtx, up *backends.Conn, head *
 		}
 		resp.AppendBody(p)
 		r.progress()
+		r.place.Replica.Progressed()
 	}
 	r.giveBack(up)
 	body := resp.Body()
 	r.usage, r.exact = openai.UsageOf(body)
-	r.output.Store(int64(r.usage.Completion))
+	r.row.BytesOut = int64(len(body))
+	status := resp.StatusCode() // head is the connection's, and so another request's by now
+	if r.settle(status, "", EndDone) != nil {
+		unbooked().write(resp)
+	}
+	r.output.Store(int64(r.usage.Completion)) // as it was charged
 	r.series.tokens.Add(uint64(r.usage.Completion))
-	r.settle(resp.StatusCode(), "", EndDone) // head is the connection's, and so another request's by now
 	r.limitHeaders(&resp.Header)
 	return nil
 }
@@ -83,6 +88,7 @@ const maxErrorBody = 64 << 10
 // carries the backend's own message, for it is about the request; what a 5xx
 // says is about the backend and stays here.
 func (r *request) relayError(up *backends.Conn, head *backends.Head) error {
+	r.declined = true
 	status := head.Status
 	var wait time.Duration
 	if d, err := time.ParseDuration(string(head.RetryAfter) + "s"); err == nil && d > 0 && d < 24*time.Hour {
@@ -113,7 +119,7 @@ func (r *request) relayError(up *backends.Conn, head *backends.Head) error {
 		r.g.log.Error("a backend refuses the gateway's key", "backend", r.backend.Name, "replica", r.rec.Replica, "status", status)
 		return failure(openai.CodeBackendError, "The model's backend refused the gateway.")
 	case status >= 400 && status < 500:
-		r.replica.Answered()
+		r.place.Replica.Answered()
 		e, ok := openai.ParseError(body)
 		if !ok {
 			e = openai.Error{Message: "The model's backend refused the request."}
@@ -152,7 +158,7 @@ func clientCode(status int) string {
 // fail holds a failure against the replica.
 func (r *request) fail(why backends.Failure) {
 	r.series.failed(why)
-	r.replica.Failed(why)
+	r.place.Replica.Failed(why)
 }
 
 // brokeOff holds an answer that broke off against the replica, unless the
@@ -170,6 +176,8 @@ func (r *request) brokeOff(err error) error {
 func (r *request) began(kind int) {
 	t := now()
 	r.first.Store(t)
+	r.place.Began()
+	r.queue.Wake(r.backend.Room())
 	r.series.first[kind].observe(time.Duration(t-r.begun), 1)
 	r.step(PhaseDecode, time.Duration(r.backend.Timeouts.NextByte))
 }

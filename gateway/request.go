@@ -11,16 +11,19 @@ import (
 	"pilothouse/backends"
 	"pilothouse/backends/openai"
 	"pilothouse/gateway/keys"
+	"pilothouse/gateway/ledger"
+	"pilothouse/gateway/queue"
 	"pilothouse/gateway/quota"
 )
 
-// Why a request was ended from outside: by its client, by the clock, or by the
-// gateway's own end.
+// Why a request was ended from outside: by its client, by the clock, by an
+// operator, or by the gateway's own end.
 var (
 	errClientLeft = errors.New("the client closed its connection")
 	errFirstByte  = errors.New("no first byte in the configured time")
 	errNextByte   = errors.New("no next byte in the configured time")
 	errTotal      = errors.New("the whole request took longer than configured")
+	errCancelled  = errors.New("an operator cancelled it")
 	errStopping   = errors.New("the gateway is stopping")
 )
 
@@ -34,16 +37,26 @@ type request struct {
 	inspect  openai.Request
 	key      *keys.Key
 	backend  *backends.Backend
-	replica  *backends.Replica // it has a place there; nil: none
+	need     backends.Need  // what it asks of a replica
+	prefix   uint64         // what it has in common with others that begin alike
+	expect   *expectation   // of its answers' length; nil: it has none
+	queue    *queue.Queue   // before the backend; nil: it has not come to it
+	ticket   queue.Ticket   // there
+	place    backends.Place // at a replica
 	series   *backendSeries
 	held     quota.Reservation
-	begun    int64 // clock time of the arrival
-	sent     int64 // clock time at which the request was with a backend; 0: never
+	entry    *ledger.Entry // in the ledger's journal; nil: not begun there
+	prompt   int           // likely number of its tokens
+	begun    int64         // clock time of the arrival
+	sent     int64         // clock time at which the request was with a backend; 0: never
 	usage    openai.Usage
 	exact    bool // usage is the backend's own count
+	declined bool // the backend answered with an error: it has generated nothing
 	events   int  // of a stream, that carried output
 	settled  bool
+	unbooked error // the ledger could not take it
 	left     bool
+	row      ledger.Row // what goes into the ledger
 
 	phase  atomic.Int32
 	due    atomic.Int64 // clock time at which it has taken too long; 0: never
@@ -68,16 +81,18 @@ type record struct {
 type aborter interface{ Abort() }
 
 // end makes the request stop: what it waits for is broken off, and the step
-// that waits finds the cause. The first cause stays.
-func (r *request) end(cause error) {
+// that waits finds the cause. The first cause stays: it tells whether this is.
+func (r *request) end(cause error) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.cause == nil {
-		r.cause = cause
-		if r.aborts != nil {
-			r.aborts.Abort()
-		}
+	if r.cause != nil {
+		return false
 	}
+	r.cause = cause
+	if r.aborts != nil {
+		r.aborts.Abort()
+	}
+	return true
 }
 
 // ended is why the request was ended; nil while it may go on.
@@ -131,9 +146,12 @@ func (r *request) overdue(now int64) {
 		return
 	}
 	if due != 0 && now > due {
-		if Phase(r.phase.Load()) == PhaseDecode {
+		switch Phase(r.phase.Load()) {
+		case PhaseQueued:
+			r.end(errWaited)
+		case PhaseDecode:
 			r.end(errNextByte)
-		} else {
+		default:
 			r.end(errFirstByte)
 		}
 	}

@@ -4,22 +4,13 @@ import (
 	"context"
 	"log/slog"
 	"net"
-	"os"
+	"path/filepath"
 	"testing"
 
 	"pilothouse/backends"
 	"pilothouse/gateway"
+	"pilothouse/gateway/keys"
 )
-
-// descriptors counts the process's open files.
-func descriptors(t *testing.T) int {
-	t.Helper()
-	all, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(all)
-}
 
 // A gateway that can't listen says so and leaves nothing open.
 func TestRunFails(t *testing.T) {
@@ -49,11 +40,11 @@ func TestRunFails(t *testing.T) {
 			set := newSetup()
 			change(set)
 			set.Config.Fill()
-			g, err := gateway.New(gateway.Options{Config: set.Config, Pool: pool, Log: slog.New(slog.DiscardHandler), Version: "test"})
+			g, err := gateway.New(gateway.Options{Config: set.Config, Pool: pool, Keys: new(keys.Store), Ledger: openLedger(t, filepath.Join(t.TempDir(), "ledger")), Log: slog.New(slog.DiscardHandler), Version: "test"})
 			if err != nil {
 				t.Fatal(err)
 			}
-			before := descriptors(t)
+			before := openFiles()
 			if err := g.Run(context.Background()); err == nil {
 				t.Fatal("Run says that all was well")
 			}
@@ -63,7 +54,7 @@ func TestRunFails(t *testing.T) {
 			default:
 			}
 			noGoroutines(t)
-			if n := descriptors(t); n > before {
+			if n := openFiles(); n > before {
 				t.Errorf("%d files are left open", n-before)
 			}
 		})
@@ -72,7 +63,7 @@ func TestRunFails(t *testing.T) {
 
 // So does one that served.
 func TestRunLeavesNothingOpen(t *testing.T) {
-	before := descriptors(t)
+	before := openFiles()
 	s := serve(t, func(set *setup) { set.Config.Server.AdminListen = "127.0.0.1:0" })
 	for range 3 {
 		s.Do("POST", "/v1/chat/completions", "acme", chat(true, "hi"))
@@ -81,5 +72,5 @@ func TestRunLeavesNothingOpen(t *testing.T) {
 	s.Stop()
 	s.Engine.listener.Close()
 	s.Engine.CloseConns()
-	eventually(t, "as many files are open as before", func() bool { return descriptors(t) <= before })
+	eventually(t, "as many files are open as before", func() bool { return openFiles() <= before })
 }

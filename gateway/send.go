@@ -20,14 +20,18 @@ func (r *request) send(body []byte) (*backends.Conn, *backends.Head, error) {
 
 	var tried []*backends.Replica
 	for {
-		r.replica = r.backend.Pick(tried...)
-		if r.replica == nil {
+		if r.place.Replica == nil && tried != nil { // it has had its turn, and goes ahead
+			n := r.need
+			n.Force = true
+			r.place, _ = r.backend.Take(n, tried...)
+		}
+		if r.place.Replica == nil {
 			f := refuse(openai.CodeNoHealthyBackend, "No backend of this model is healthy at the moment.")
 			f.retryAfter = time.Duration(r.backend.Health.Interval)
 			return nil, nil, f
 		}
 		r.mu.Lock()
-		r.rec.Replica = r.replica.URL
+		r.rec.Replica = r.place.Replica.URL
 		r.mu.Unlock()
 		up, head, err := r.attempt(*buf)
 		if err == nil {
@@ -36,13 +40,17 @@ func (r *request) send(body []byte) (*backends.Conn, *backends.Head, error) {
 		if cause := r.ended(); cause != nil && cause != errFirstByte {
 			return nil, nil, cause
 		}
+		var f *refusal
+		if errors.As(err, &f) { // our own, no fault of the replica's
+			return nil, nil, f
+		}
 		r.series.failed(err.why)
-		r.replica.Failed(err.why)
+		r.place.Replica.Failed(err.why)
 		if err.why != backends.ConnectFailed {
 			return nil, nil, err
 		}
-		tried = append(tried, r.replica)
-		r.release()
+		tried = append(tried, r.place.Replica)
+		r.place.Done()
 	}
 }
 
@@ -58,13 +66,17 @@ func (b *broken) Unwrap() error { return b.error }
 // be closed, before a byte of an answer was read, was closed while it lay idle:
 // the request goes out once more on a new one.
 func (r *request) attempt(buf []byte) (*backends.Conn, *backends.Head, *broken) {
-	up := r.replica.Conn()
+	up := r.place.Replica.Conn()
 	for {
 		if up == nil {
 			var err error
 			if up, err = r.dial(); err != nil {
 				return nil, nil, &broken{backends.ConnectFailed, err}
 			}
+		}
+		if f := r.begin(); f != nil {
+			up.Close()
+			return nil, nil, &broken{error: f}
 		}
 		head, err := r.exchange(up, buf)
 		if err == nil {
@@ -87,7 +99,7 @@ func (r *request) dial() (*backends.Conn, error) {
 		return nil, err
 	}
 	defer r.during(nil)
-	return r.replica.Dial(ctx)
+	return r.place.Replica.Dial(ctx)
 }
 
 // cancelled is a context's cancel function as an aborter.
@@ -101,9 +113,6 @@ func (r *request) exchange(up *backends.Conn, buf []byte) (*backends.Head, error
 		return nil, err
 	}
 	r.step(PhasePrefill, time.Duration(r.backend.Timeouts.FirstByte))
-	if r.sent == 0 {
-		r.sent = now()
-	}
 	return up.Ask(r.frame(buf))
 }
 
@@ -124,7 +133,7 @@ const headRoom = 1 << 10
 // frame puts the head right in front of the body, so that both go out in one
 // write.
 func (r *request) frame(buf []byte) []byte {
-	head := r.replica.AppendHead(buf[:0:headRoom], r.endpoint.upstream, r.rec.ID, r.inspect.Stream, len(buf)-headRoom)
+	head := r.place.Replica.AppendHead(buf[:0:headRoom], r.endpoint.upstream, r.rec.ID, r.inspect.Stream, len(buf)-headRoom)
 	if len(head) > headRoom { // a very long key
 		return append(head, buf[headRoom:]...)
 	}

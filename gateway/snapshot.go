@@ -1,6 +1,12 @@
 package gateway
 
-import "time"
+import (
+	"time"
+
+	"pilothouse/gateway/ledger"
+	"pilothouse/gateway/queue"
+	"pilothouse/gateway/quota"
+)
 
 // Snapshot is the gateway at one moment, made once a second and immutable:
 // readers may keep it, and must not change it.
@@ -11,12 +17,30 @@ type Snapshot struct {
 	Draining bool   // no new requests are taken
 
 	InFlight int
-	Now      Rates            // over the last five whole seconds
-	Backends map[string]Rates // the same, by backend name; no entry: no traffic seen
-	History  []Point          // a point a second, oldest first, at most 15 minutes
-	Totals   Totals           // since the start
-	Live     []Record         // in flight, oldest first, at most 200
-	Recent   []Record         // ended, newest first, at most 200
+	Now      Rates                   // over the last five whole seconds
+	Backends map[string]Rates        // the same, by backend name; no entry: no traffic seen
+	Queues   map[string]queue.Status // of requests that wait for room, by backend name; no entry: none ever came
+	History  []Point                 // a point a second, oldest first, at most 15 minutes
+	Totals   Totals                  // since the start
+	Live     []Record                // in flight, oldest first, at most 200
+	Recent   []Record                // ended, newest first, at most 200
+	Books    Books
+}
+
+// Books tell how what is counted and written down does.
+type Books struct {
+	Ledger ledger.Status
+	Pass   bool // requests go on that the ledger can't take
+	Shared bool // quotas are shared with other gateways
+	Fleet  quota.FleetStatus
+	Tight  []TightWindow // limited windows that are nearly used up, fullest first, at most 20; some seconds old
+	Audit  []Drift       // the ledger against the engines' own counts
+}
+
+// TightWindow is a window that has less than a twentieth left.
+type TightWindow struct {
+	Org string
+	quota.Window
 }
 
 // Rates are taken over the last five whole seconds, the quantiles over what
@@ -57,13 +81,14 @@ type Phase uint8
 
 const (
 	PhaseAdmitted Phase = iota // being checked
+	PhaseQueued                // waiting for room at a replica
 	PhaseSending               // picked a replica; connecting, or sending the body
 	PhasePrefill               // sent; no byte of the answer yet
 	PhaseDecode                // the answer is under way
 	PhaseEnded
 )
 
-var phaseNames = [...]string{"admitted", "sending", "prefill", "decode", "ended"}
+var phaseNames = [...]string{"admitted", "queued", "sending", "prefill", "decode", "ended"}
 
 func (p Phase) String() string { return phaseNames[p] }
 
@@ -87,22 +112,19 @@ type Record struct {
 	End      EndState
 	First    time.Duration // to the first byte of the answer; 0: none
 	Duration time.Duration // so far, or in all
-	Prompt   int           // tokens
+	Prompt   int           // tokens; estimated until the engine says
 	Output   int           // tokens so far, or in all
 }
 
 // EndState is how a request ended.
-type EndState uint8
+type EndState = ledger.End
 
+// The end states.
 const (
-	EndNone          EndState = iota // in flight
-	EndDone                          // answered whole, with whatever status
-	EndClientLeft                    // the client closed its connection
-	EndBackendFailed                 // the backend broke off, or was too slow
-	EndRefused                       // the gateway refused it
-	EndInterrupted                   // the gateway stopped, or an operator cancelled it
+	EndNone          = ledger.None
+	EndDone          = ledger.Done
+	EndClientLeft    = ledger.ClientLeft
+	EndBackendFailed = ledger.BackendFailed
+	EndRefused       = ledger.Refused
+	EndInterrupted   = ledger.Interrupted
 )
-
-var endNames = [...]string{"", "done", "client_left", "backend_failed", "refused", "interrupted"}
-
-func (e EndState) String() string { return endNames[e] }

@@ -45,6 +45,7 @@ type backendSeries struct {
 	failures                        [8]atomic.Uint64 // by backends.Failure
 	first                           [2]histogram     // to the first byte: of whole answers, of streams
 	event                           histogram
+	waited                          histogram // in line
 }
 
 // The indices of backendSeries.first.

@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"context"
 	"log/slog"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -22,8 +23,9 @@ func TestStopAtOnce(t *testing.T) {
 	set.Config.Fill()
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
+	books := openLedger(t, filepath.Join(t.TempDir(), "ledger"))
 	for range 200 {
-		g, err := gateway.New(gateway.Options{Config: set.Config, Pool: pool, Keys: new(keys.Store), Log: slog.New(slog.DiscardHandler)})
+		g, err := gateway.New(gateway.Options{Config: set.Config, Pool: pool, Keys: new(keys.Store), Ledger: books, Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -43,6 +43,7 @@ func (r *request) relayStream(ctx *fasthttp.RequestCtx, up *backends.Conn, head 
 			return r.brokeOff(err)
 		}
 		if !s.over() {
+			r.row.BytesOut = int64(s.events.Ready())
 			s.pending = s.events.Chunk()
 		}
 	}
@@ -94,11 +95,23 @@ func (s *stream) count() {
 			r.series.event.observe(time.Duration(t-s.last)/time.Duration(n), uint64(n))
 		}
 		s.last, r.events = t, s.events.Events
+		r.place.Replica.Progressed()
 	}
 	out := r.events
 	if u, ok := s.events.Usage(); ok {
+		u.Absurd = u.Absurd || s.events.Fell() && !r.several()
+		r.bound(&u)
 		r.usage, r.exact = u, true
-		out = u.Completion
+		if out = u.Completion; r.several() {
+			out = max(out, r.events) // each usage is that of one of them
+		}
+	}
+	r.row.BytesOut += int64(s.events.Ready())
+	r.progressed(out)
+	if r.exact && r.inspect.Prompts == 1 {
+		r.place.Progress(int64(r.usage.Prompt), int64(out))
+	} else {
+		r.place.Progress(0, int64(out))
 	}
 	if more := int64(out) - r.output.Load(); more > 0 {
 		r.output.Add(more)
@@ -124,7 +137,7 @@ func (s *stream) WriteTo(w io.Writer) (n int64, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			r.g.log.Error("a stream panicked", "request", r.rec.ID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			r.settle(s.head.Status, openai.CodeInternal, EndInterrupted)
+			_ = r.settle(s.head.Status, openai.CodeInternal, EndInterrupted) // the stream is cut as it is
 			err = errCut
 		}
 	}()
@@ -172,10 +185,16 @@ func (s *stream) send(chunk []byte) bool {
 // the client can have the end.
 func (s *stream) finish() error {
 	r := s.r
+	r.row.BytesOut += int64(len(openai.DoneEvent))
+	var err error
 	if s.events.Failed { // the engine said so in the stream, and the client has it
-		r.settle(s.head.Status, openai.CodeBackendError, EndBackendFailed)
+		err = r.settle(s.head.Status, openai.CodeBackendError, EndBackendFailed)
 	} else {
-		r.settle(s.head.Status, "", EndDone)
+		err = r.settle(s.head.Status, "", EndDone)
+	}
+	if err != nil {
+		s.err = unbooked()
+		return s.fail()
 	}
 	s.events.Finish(nil)
 	if err := s.out.write(bytes.TrimSuffix(s.events.Chunk(), lastChunk)); err != nil {
@@ -200,15 +219,17 @@ func (s *stream) fail() error {
 	switch {
 	case f.Status == statusClientLeft:
 		end = EndClientLeft
-	case r.ended() == errStopping:
+	case f.Code == openai.CodeCancelled, r.ended() == errStopping:
 		end = EndInterrupted
 	}
-	r.settle(s.head.Status, f.Code, end)
 	if end != EndClientLeft {
+		counted := s.events.Ready()
 		s.events.Finish(f.apiError)
-		if s.out.write(bytes.TrimSuffix(s.events.Chunk(), lastChunk)) == nil {
-			s.client.Write(lastChunk)
-		}
+		r.row.BytesOut += int64(s.events.Ready() - counted)
+	}
+	_ = r.settle(s.head.Status, f.Code, end) // it ends with an error as it is
+	if end != EndClientLeft && s.out.write(bytes.TrimSuffix(s.events.Chunk(), lastChunk)) == nil {
+		s.client.Write(lastChunk)
 	}
 	return errCut
 }
@@ -226,7 +247,7 @@ func (s *stream) CloseWithError(err error) error {
 		s.up.Close()
 	}
 	s.events.Idle()
-	s.r.settle(s.head.Status, "", EndClientLeft) // only if nothing else did
+	_ = s.r.settle(s.head.Status, "", EndClientLeft) // only if nothing else did
 	s.r.leave()
 	return nil
 }

@@ -14,7 +14,8 @@ import (
 )
 
 // engine is a backend of nothing but sockets. It keeps every byte that it gets,
-// and answers as the test says. Health checks it answers by itself.
+// and answers as the test says. Health checks it answers by itself, and it has
+// neither metrics nor a list of models.
 type engine struct {
 	URL string
 
@@ -99,8 +100,8 @@ func (e *engine) Sick(sick bool) {
 	e.mu.Unlock()
 }
 
-// Requests are those that came so far, health checks not among them. Bytes that
-// were no request fail the test.
+// Requests are those that came so far, but for health checks, scrapes of
+// metrics and questions for its models. Bytes that were no request fail the test.
 func (e *engine) Requests() []*engineRequest {
 	e.t.Helper()
 	e.mu.Lock()
@@ -167,6 +168,10 @@ func (e *engine) serve(c *engineConn) {
 			break
 		}
 		r.Conn = c
+		if r.Line == "GET /metrics HTTP/1.1" || r.Line == "GET /v1/models HTTP/1.1" {
+			c.Send("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+			continue
+		}
 		if r.Line == "GET /health HTTP/1.1" {
 			e.mu.Lock()
 			sick := e.sick
@@ -207,7 +212,7 @@ func readEngineRequest(br *bufio.Reader) (r *engineRequest, err error) {
 		}
 	}
 	r.Line, _, _ = strings.Cut(r.Head, "\r\n")
-	if strings.HasPrefix(r.Line, "GET /health ") {
+	if strings.HasPrefix(r.Line, "GET /health ") || strings.HasPrefix(r.Line, "GET /metrics ") || strings.HasPrefix(r.Line, "GET /v1/models ") {
 		return r, nil
 	}
 	n, err := strconv.Atoi(r.Header("Content-Length"))

@@ -9,8 +9,6 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
-	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,14 +17,20 @@ import (
 	"pilothouse/backends"
 	"pilothouse/gateway"
 	"pilothouse/gateway/keys"
+	"pilothouse/gateway/ledger"
+	"pilothouse/gateway/quota"
 )
 
 // setup is what a service is made of. newSetup fills it; a test changes what it
 // is about.
 type setup struct {
 	Config   gateway.Config
+	Ledger   string            // its directory; "": a new one
+	Redis    string            // the URL of what quotas are shared through; "": nothing
 	Backends []backends.Config // none: one, "chat" of testModel, on a new engine
 	Keys     []keys.Entry      // service.Key gives the secret by the entry's name
+	KeysFile string            // a file that is there, and Secrets what it has, by name; "": a new one of Keys
+	Secrets  map[string]string
 }
 
 const (
@@ -46,9 +50,10 @@ func newSetup() *setup {
 	return s
 }
 
-// testBackend is the configuration of one backend with the given replicas.
+// testBackend is the configuration of one backend with the given replicas, which
+// share the work whatever it is.
 func testBackend(name, model string, urls ...string) backends.Config {
-	return backends.Config{Name: name, Model: model, URLs: urls, APIKey: backendKey}
+	return backends.Config{Name: name, Model: model, URLs: urls, APIKey: backendKey, Affinity: new(false)}
 }
 
 // service is a gateway that serves on loopback, with everything real but the
@@ -61,6 +66,8 @@ type service struct {
 	Log    *output // its log and access log, as JSON lines
 	Keys   *keys.Store
 	File   string // the keys file
+	Ledger *ledger.Ledger
+	Dir    string // the ledger's directory
 
 	t         testing.TB
 	secrets   map[string]string
@@ -84,13 +91,17 @@ func serve(t testing.TB, change ...func(*setup)) *service {
 		s.Engine = newEngine(t)
 		set.Backends = []backends.Config{testBackend("chat", testModel, s.Engine.URL)}
 	}
-	s.File = filepath.Join(t.TempDir(), "keys.toml")
-	for _, e := range set.Keys {
-		secret, _, err := keys.New(s.File, e)
-		if err != nil {
-			t.Fatal(err)
+	if s.File = set.KeysFile; s.File != "" {
+		s.secrets = set.Secrets
+	} else {
+		s.File = filepath.Join(t.TempDir(), "keys.toml")
+		for _, e := range set.Keys {
+			secret, _, err := keys.New(s.File, e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.secrets[e.Name] = secret
 		}
-		s.secrets[e.Name] = secret
 	}
 	log := slog.New(slog.NewJSONHandler(s.Log, nil))
 	var err error
@@ -101,7 +112,19 @@ func serve(t testing.TB, change ...func(*setup)) *service {
 		t.Fatal(err)
 	}
 	set.Config.Fill()
-	s.Gateway, err = gateway.New(gateway.Options{Config: set.Config, Pool: s.Pool, Keys: s.Keys, Log: log, AccessLog: log, Version: "test"})
+	if s.Dir = set.Ledger; s.Dir == "" {
+		s.Dir = filepath.Join(t.TempDir(), "ledger")
+	}
+	s.Ledger = openLedger(t, s.Dir)
+	var shared *quota.Redis
+	if set.Redis != "" {
+		set.Config.Quota.Store = "redis"
+		if shared, err = quota.NewRedis(quota.RedisOptions{URL: set.Redis, Gateway: s.Ledger.ID(), TTL: time.Duration(set.Config.Quota.LeaseTTL), Log: log}); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { shared.Close() })
+	}
+	s.Gateway, err = gateway.New(gateway.Options{Config: set.Config, Pool: s.Pool, Keys: s.Keys, Ledger: s.Ledger, Redis: shared, Log: log, AccessLog: log, Version: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,15 +158,38 @@ func serve(t testing.TB, change ...func(*setup)) *service {
 	return s
 }
 
+// openLedger opens a ledger until the test ends.
+func openLedger(t testing.TB, dir string) *ledger.Ledger {
+	t.Helper()
+	l, err := ledger.Open(ledger.Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Errorf("close the ledger: %v", err)
+		}
+	})
+	return l
+}
+
 // Stop tells the gateway to stop, waits until Run has returned, and stops the
-// pool as well. It returns how long the gateway took.
+// pool as well. It returns how long the gateway took. Nothing may be left then of
+// any request that the test has made.
 func (s *service) Stop() time.Duration {
+	s.t.Helper()
 	start := time.Now()
 	s.stop()
 	<-s.ended
 	took := time.Since(start)
+	if s.err == nil {
+		s.wantNothingLeft()
+	}
 	s.stopPool()
 	<-s.poolEnded
+	if err := s.Ledger.Close(); err != nil {
+		s.t.Errorf("close the ledger: %v", err)
+	}
 	return took
 }
 
@@ -265,31 +311,5 @@ func eventually(t testing.TB, what string, ok func() bool) {
 			t.Fatalf("never came true: %s", what)
 		}
 		time.Sleep(time.Millisecond)
-	}
-}
-
-// noGoroutines waits until no goroutine of the gateway's own is left, nor one
-// that it started in a library. Tests that use it can't be parallel.
-func noGoroutines(t testing.TB) {
-	t.Helper()
-	ours := []string{"pilothouse/gateway.", "pilothouse/backends.", "pilothouse/gateway/keys.", "fasthttp.(*workerPool)", "fasthttp.(*Server)"}
-	var left []string
-	end := time.Now().Add(patience)
-	for {
-		buf := make([]byte, 4<<20)
-		left = left[:0]
-		for _, g := range strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
-			sweeper := strings.Contains(g, "fasthttp.(*workerPool).Start") // sees at its next turn that all is over
-			if !sweeper && slices.ContainsFunc(ours, func(o string) bool { return strings.Contains(g, o) }) {
-				left = append(left, g)
-			}
-		}
-		if len(left) == 0 {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatalf("goroutines left:\n%s", strings.Join(left, "\n\n"))
-		}
-		time.Sleep(10 * time.Millisecond)
 	}
 }

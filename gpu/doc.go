@@ -1,10 +1,11 @@
-// Package gpu samples the GPUs of one host and keeps what it saw.
+// Package gpu samples the GPUs of one host or of many, says who is on them and
+// what has happened to them, and keeps what it saw.
 //
 // A Source knows how to read devices; a Sampler reads it once a second and
-// publishes an immutable Snapshot, with fifteen minutes of history, that any
-// number of readers take without waiting:
+// publishes an immutable Snapshot, with history of a day, that any number of
+// readers take without waiting:
 //
-//	s := gpu.New(source, gpu.Options{Log: log})
+//	s := gpu.New(gpu.Options{Log: log}, gpu.Host{Source: source})
 //	go s.Run(ctx)
 //	snap := s.Snapshot() // never nil
 //
@@ -15,5 +16,9 @@
 //
 // Drivers hang. Every device has a worker of its own with at most one call
 // outstanding, so a device that doesn't answer ages alone while the others go
-// on, and no call is ever queued behind a hung one.
+// on, and no call is ever queued behind a hung one. Devices that are lost, or
+// need a reset, are not asked again until their host lists them once more.
+//
+// Memory is bounded: 208 KiB of history a device, 64 devices a host, 512 events,
+// 4,096 processes.
 package gpu

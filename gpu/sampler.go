@@ -1,43 +1,79 @@
 package gpu
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
-	"math"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
 const (
-	interval = time.Second                      // between two readings of a device: drivers stall under more
-	late     = 2 * interval                     // a call that takes this long is reported as hung
-	fresh    = 5 * interval                     // the oldest reading that still counts as this second's
-	relist   = 5 * time.Second                  // between attempts to list the devices
-	farewell = time.Second                      // what Run waits for hung calls at its end
-	kept     = int(15 * time.Minute / interval) // points of history
+	interval = time.Second  // between two rounds: drivers stall under more
+	slowly   = 5            // rounds between two readings of the slow group
+	visits   = 2            // and of the processes
+	grace    = interval / 4 // what a round waits for answers before it is published without them
+	late     = 2 * interval // a call that takes this long is reported as hung
+	limit    = 5 * interval // the deadline that a call is given
+	fresh    = 5 * interval // the oldest reading that still counts as this second's
+	farewell = time.Second  // what Run waits for hung calls at its end
 )
 
 // Options are what a Sampler may be given.
 type Options struct {
-	Log *slog.Logger // of devices that begin and cease to fail; nil: discarded
+	Log       *slog.Logger // of states that change; nil: discarded
+	KernelLog string       // where this host's kernel tells of XIDs: [KernelLog]; "": it isn't heard
+	Proc      string       // where this host's processes are; "": /proc
+
+	// Container names a container of this host by its id of 64 digits, and the
+	// backend that runs in it; "" where they aren't known. Nil: none are. It is
+	// called by many at once.
+	Container func(id string) (name, backend string)
+	// InFlight counts the requests that a backend works on. Nil: not known.
+	InFlight func(backend string) int
 }
 
-// Sampler reads a source once a second. Snapshot may be called at any time by
+// Host is a source and whose GPUs it reads.
+type Host struct {
+	Name   string // "": this host
+	Source Source
+}
+
+// Sampler reads sources once a second. Snapshot may be called at any time by
 // anybody; Run once.
 type Sampler struct {
-	source Source
+	o      Options
 	log    *slog.Logger
 	latest atomic.Pointer[Snapshot]
+	names  *registry
+
+	// What follows is Run's goroutine's alone, but for the channels.
+	hosts    []*host
+	timeline timeline
+	began    time.Time
+	round    int // seconds since it began, and 1
+	asked    int // devices asked in this round that have not answered
+
+	running  sync.WaitGroup
+	results  chan result
+	listings chan listing
+	events   chan report
 }
 
 // New makes a sampler that reads nothing yet.
-func New(source Source, o Options) *Sampler {
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
+func New(o Options, hosts ...Host) *Sampler {
+	s := &Sampler{o: o, log: o.Log, results: make(chan result), listings: make(chan listing), events: make(chan report)}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
 	}
-	s := &Sampler{source: source, log: o.Log}
-	s.publish(&Snapshot{})
+	s.names = newRegistry(cmp.Or(o.Proc, "/proc"), o.Container)
+	for _, h := range hosts {
+		s.hosts = append(s.hosts, newHost(h))
+	}
+	s.publish(time.Now())
 	return s
 }
 
@@ -45,131 +81,91 @@ func New(source Source, o Options) *Sampler {
 // has none.
 func (s *Sampler) Snapshot() *Snapshot { return s.latest.Load() }
 
-func (s *Sampler) publish(snap *Snapshot) {
-	snap.At, snap.Source, snap.Simulated = time.Now(), s.source.Name(), s.source.Simulated()
-	s.latest.Store(snap)
-}
-
-// result is how one call of Read ended.
-type result struct {
-	worker *worker
-	sample Sample
-	err    error
-}
-
-// worker reads one device, one call at a time.
-type worker struct {
-	gpu   GPU
-	kick  chan struct{} // unbuffered: it takes a kick only when it is idle
-	since time.Time     // of the call that is outstanding; zero: none
-	round int           // in which that call was made
-}
-
 // Run lists the devices and reads them until the context ends. It returns nil
 // after its last goroutine, but for calls that hang in a driver: for those it
 // waits a second and leaves them behind.
 func (s *Sampler) Run(ctx context.Context) error {
-	devices := s.list(ctx)
-	results := make(chan result)
-	workers := make([]*worker, len(devices))
-	var running sync.WaitGroup
-	for i, d := range devices {
-		w := &worker{kick: make(chan struct{}), gpu: GPU{Index: d.Index, Name: d.Name, UUID: d.UUID, Serves: d.Serves}}
-		workers[i] = w
-		running.Go(func() { s.work(ctx, w, results) })
+	for _, h := range s.hosts {
+		if w, ok := h.source.(Watcher); ok {
+			s.running.Go(func() { s.watch(ctx, h.status.Name, h.status.Source, w) })
+		}
 	}
-	if len(workers) > 0 {
-		s.loop(ctx, workers, results)
+	if s.o.KernelLog != "" {
+		s.running.Go(func() { s.watch(ctx, "", fromKernel, kernelLog(s.o.KernelLog)) })
 	}
-	<-ctx.Done()
+	s.loop(ctx)
 	ended := make(chan struct{})
-	go func() { running.Wait(); close(ended) }()
+	go func() { s.running.Wait(); close(ended) }()
 	select {
 	case <-ended:
 	case <-time.After(farewell):
-		s.log.Warn("left a gpu call that hangs", "source", s.source.Name())
+		s.log.Warn("left a gpu call that hangs")
 	}
 	return nil
 }
 
-// list asks for the devices until it gets them; nil at the context's end.
-func (s *Sampler) list(ctx context.Context) []Device {
-	for {
-		devices, err := s.source.Devices(ctx)
-		if err == nil {
-			return devices
-		}
-		if ctx.Err() != nil {
-			return nil
-		}
-		if s.Snapshot().Err != err.Error() {
-			s.log.Warn("no gpus listed", "source", s.source.Name(), "err", err)
-		}
-		s.publish(&Snapshot{Err: err.Error()})
-		select {
-		case <-time.After(relist):
-		case <-ctx.Done():
-			return nil
-		}
-	}
-}
-
-// work makes a worker's calls.
-func (s *Sampler) work(ctx context.Context, w *worker, results chan<- result) {
-	index := w.gpu.Index
-	for {
-		select {
-		case <-w.kick:
-		case <-ctx.Done():
-			return
-		}
-		sample, err := s.source.Read(ctx, index)
-		select {
-		case results <- result{w, sample, err}:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// loop makes a round a second: every idle worker is kicked, and when those
-// have answered, or the next round begins, a snapshot is published. Hung
-// workers are not waited for.
-func (s *Sampler) loop(ctx context.Context, workers []*worker, results <-chan result) {
+// loop makes a round a second: every idle worker is asked, and when those have
+// answered, or after a moment, a snapshot is published. Hung workers are not
+// waited for.
+func (s *Sampler) loop(ctx context.Context) {
+	s.began = time.Now()
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
-	asked := 0 // of this round, not answered yet
-	for round := 1; ; round++ {
-		if asked > 0 {
-			s.round(workers)
+	patience := time.NewTimer(grace)
+	defer patience.Stop()
+	s.begin(ctx, s.began)
+	for {
+		select {
+		case now := <-tick.C:
+			s.begin(ctx, now)
+			patience.Reset(grace)
+		case now := <-patience.C:
+			if s.asked > 0 {
+				s.end(now)
+			}
+		case r := <-s.results:
+			if s.take(r); r.card.asked == s.round {
+				s.answered(time.Now())
+			}
+		case l := <-s.listings:
+			s.listed(ctx, l, time.Now())
+			s.ask(ctx)
+			patience.Reset(grace)
+		case e := <-s.events:
+			s.happened(e)
+		case <-ctx.Done():
+			return
 		}
-		asked = 0
-		for _, w := range workers {
-			if !w.since.IsZero() {
+	}
+}
+
+// begin begins a round.
+func (s *Sampler) begin(ctx context.Context, now time.Time) {
+	s.round = int((now.Sub(s.began)+interval/2)/interval) + 1
+	s.asked = 0
+	for _, h := range s.hosts {
+		if h.due(now) {
+			h.asking = true
+			s.running.Go(func() { s.list(ctx, h) })
+		}
+		h.forget(now)
+	}
+	if s.ask(ctx); s.asked == 0 {
+		s.end(now)
+	}
+}
+
+// ask has every idle worker read what is due of its device, once a round.
+func (s *Sampler) ask(ctx context.Context) {
+	for _, h := range s.hosts {
+		for _, c := range h.cards {
+			if c.parked || !c.since.IsZero() || c.asked == s.round {
 				continue
 			}
 			select {
-			case w.kick <- struct{}{}:
-				w.since, w.round = time.Now(), round
-				asked++
-			case <-ctx.Done():
-				return
-			}
-		}
-		if asked == 0 {
-			s.round(workers)
-		}
-		for waiting := true; waiting; {
-			select {
-			case r := <-results:
-				s.take(r)
-				if r.worker.round == round {
-					if asked--; asked == 0 {
-						s.round(workers)
-					}
-				}
-			case <-tick.C:
-				waiting = false
+			case c.kick <- c.order(s.round):
+				c.since, c.asked = time.Now(), s.round
+				s.asked++
 			case <-ctx.Done():
 				return
 			}
@@ -177,72 +173,56 @@ func (s *Sampler) loop(ctx context.Context, workers []*worker, results <-chan re
 	}
 }
 
-// take notes what a call brought. A reading that it did not bring stays, with
-// its age.
-func (s *Sampler) take(r result) {
-	r.worker.since = time.Time{}
-	g := &r.worker.gpu
-	if r.err != nil {
-		if g.Err != r.err.Error() {
-			s.log.Warn("gpu not read", "gpu", g.Index, "err", r.err)
-		}
-		g.Err = r.err.Error()
-		return
-	}
-	if g.Err != "" {
-		s.log.Info("gpu read again", "gpu", g.Index)
-	}
-	g.Err, g.At = "", time.Now()
-	for _, f := range [...]struct {
-		to   *Reading
-		from Reading
-	}{
-		{&g.Util, r.sample.Util}, {&g.MemUsed, r.sample.MemUsed}, {&g.MemTotal, r.sample.MemTotal},
-		{&g.Temp, r.sample.Temp}, {&g.Power, r.sample.Power}, {&g.PowerCap, r.sample.PowerCap}, {&g.Clock, r.sample.Clock},
-	} {
-		if f.from.Known() {
-			*f.to = f.from
-		}
-	}
-	if r.sample.Throttle.Known() {
-		g.Throttle = r.sample.Throttle
+// answered notes that one of those asked has answered.
+func (s *Sampler) answered(now time.Time) {
+	if s.asked--; s.asked == 0 {
+		s.end(now)
 	}
 }
 
-// round adds a point to every history and publishes.
-func (s *Sampler) round(workers []*worker) {
-	now := time.Now()
-	snap := &Snapshot{GPUs: make([]GPU, len(workers))}
-	for i, w := range workers {
-		g := &w.gpu
-		if !w.since.IsZero() && now.Sub(w.since) >= late && g.Err == "" {
-			g.Err = "the driver does not answer"
-			s.log.Warn("gpu call hangs", "gpu", g.Index)
+// end adds a point to every history, unless this round has one, and publishes.
+func (s *Sampler) end(now time.Time) {
+	for _, h := range s.hosts {
+		for _, c := range h.cards {
+			if !c.since.IsZero() && now.Sub(c.since) >= late && c.gpu.State != Gone {
+				s.become(c, Hung, noAnswer, now)
+			}
+			c.history.add(s.round, c.gpu.point(now), now)
 		}
-		// Snapshots share the points' array: what they can see of it is never
-		// written again, since append writes behind it.
-		if g.History = append(g.History, g.point(now)); len(g.History) > kept {
-			g.History = g.History[1:]
-		}
-		snap.GPUs[i] = *g
-		snap.GPUs[i].History = g.History[:len(g.History):len(g.History)]
 	}
-	s.publish(snap)
+	s.publish(now)
 }
 
-// point is what is known of this second.
-func (g *GPU) point(now time.Time) Point {
-	value := func(r Reading) float32 {
-		if v, ok := r.Value(); ok && r.Age(now) <= fresh {
-			return float32(v)
+func (s *Sampler) publish(now time.Time) {
+	snap := &Snapshot{At: now, Events: s.timeline.view()}
+	var sources, errs []string
+	for _, h := range s.hosts {
+		snap.Hosts = append(snap.Hosts, h.status)
+		snap.Driver, snap.CUDA = cmp.Or(snap.Driver, h.status.Driver), cmp.Or(snap.CUDA, h.status.CUDA)
+		snap.Simulated = snap.Simulated || h.status.Simulated
+		if !slices.Contains(sources, h.status.Source) {
+			sources = append(sources, h.status.Source)
 		}
-		return float32(math.NaN())
+		if h.status.Err != "" {
+			errs = append(errs, onHost(h.status.Name)+h.status.Err)
+		}
+		for _, c := range h.cards {
+			g := c.gpu
+			g.History, g.Long, g.LongAt = c.history.short.view(), c.history.long.view(), c.history.longAt
+			snap.GPUs = append(snap.GPUs, g)
+		}
 	}
-	p := Point{Util: value(g.Util), Mem: value(g.MemUsed), Power: value(g.Power), Temp: value(g.Temp)}
-	if total := g.MemTotal.Or(0); total > 0 {
-		p.Mem *= float32(100 / total)
-	} else {
-		p.Mem = float32(math.NaN())
+	snap.Source = strings.Join(sources, ", ")
+	if len(snap.GPUs) == 0 {
+		snap.Err = strings.Join(errs, "; ")
 	}
-	return p
+	s.latest.Store(snap)
+}
+
+// onHost begins what is said of a host; "" for this one.
+func onHost(name string) string {
+	if name == "" {
+		return ""
+	}
+	return name + ": "
 }

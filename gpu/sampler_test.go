@@ -30,17 +30,17 @@ func newBench(devices int) *bench {
 func (b *bench) Name() string    { return "bench" }
 func (b *bench) Simulated() bool { return true }
 
-func (b *bench) Devices(context.Context) ([]Device, error) {
+func (b *bench) Devices(context.Context) (Listing, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	list := make([]Device, len(b.read))
 	for i := range list {
 		list[i] = Device{Index: i, Name: "card", Serves: "chat"}
 	}
-	return list, b.listed
+	return Listing{Devices: list}, b.listed
 }
 
-func (b *bench) Read(ctx context.Context, index int) (Sample, error) {
+func (b *bench) Read(ctx context.Context, index int, _ Group) (Sample, error) {
 	b.mu.Lock()
 	b.busy[index]++
 	b.most = max(b.most, b.busy[index])
@@ -78,7 +78,7 @@ func hang(ctx context.Context) (Sample, error) {
 func sampling(t *testing.T, b *bench, test func(t *testing.T, s *Sampler)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		s := New(b, Options{})
+		s := New(Options{}, Host{Source: b})
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- s.Run(ctx) }()
@@ -91,7 +91,7 @@ func sampling(t *testing.T, b *bench, test func(t *testing.T, s *Sampler)) {
 }
 
 func TestBeforeRunThereIsASnapshotWithoutDevices(t *testing.T) {
-	if snap := New(newBench(2), Options{}).Snapshot(); snap == nil || len(snap.GPUs) != 0 || snap.Source != "bench" || !snap.Simulated {
+	if snap := New(Options{}, Host{Source: newBench(2)}).Snapshot(); snap == nil || len(snap.GPUs) != 0 || snap.Source != "bench" || !snap.Simulated {
 		t.Errorf("got %+v", snap)
 	}
 }
@@ -213,7 +213,7 @@ func TestDevicesAreAskedForAgain(t *testing.T) {
 		b.mu.Lock()
 		b.listed = nil
 		b.mu.Unlock()
-		time.Sleep(7 * time.Second)
+		time.Sleep(9 * time.Second)
 		if snap := s.Snapshot(); snap.Err != "" || len(snap.GPUs) != 1 {
 			t.Errorf("with a driver: %+v", snap)
 		}
@@ -237,7 +237,7 @@ func TestRunEndsThoughACallHangs(t *testing.T) {
 				b.set(0, tc.read(release))
 				ctx, stop := context.WithCancel(t.Context())
 				done := make(chan error, 1)
-				s := New(b, Options{})
+				s := New(Options{}, Host{Source: b})
 				go func() { done <- s.Run(ctx) }()
 				time.Sleep(5 * time.Second)
 				began := time.Now()

@@ -1,126 +1,78 @@
 package gpu
 
-import (
-	"math"
-	"time"
-)
-
-// Reading is one measured value and when it was measured. The zero value is
-// no data: never measured, or not measurable on this device. No data differs
-// from a measured 0, and is drawn as a dash.
-type Reading struct {
-	value float64
-	at    time.Time
-}
-
-// Read makes a Reading of a value measured at the given moment. A zero
-// moment, or a value that is no finite number, makes no data.
-func Read(value float64, at time.Time) Reading {
-	if at.IsZero() || math.IsNaN(value) || math.IsInf(value, 0) {
-		return Reading{}
-	}
-	return Reading{value: value, at: at}
-}
-
-// Known tells whether there is a value.
-func (r Reading) Known() bool { return !r.at.IsZero() }
-
-// Value is the value, and whether there is one.
-func (r Reading) Value() (float64, bool) { return r.value, r.Known() }
-
-// Or is the value, or the given one where there is none.
-func (r Reading) Or(none float64) float64 {
-	if !r.Known() {
-		return none
-	}
-	return r.value
-}
-
-// At is when it was measured; the zero time when there is no data.
-func (r Reading) At() time.Time { return r.at }
-
-// Age is how long before now it was measured, never negative; 0 when there is
-// no data.
-func (r Reading) Age(now time.Time) time.Duration {
-	if !r.Known() {
-		return 0
-	}
-	return max(0, now.Sub(r.at))
-}
-
-// Throttle is the set of reasons why a GPU runs below the clock it could run
-// at. The zero value is no data; NotThrottled alone means that it was asked
-// and gave no reason.
-type Throttle uint16
-
-const (
-	NotThrottled   Throttle = 1 << iota
-	ThrottlePower           // the software power cap holds it
-	ThrottleHeat            // too hot: software or hardware slows it down
-	ThrottleBrake           // an external power brake is asserted
-	ThrottleSlow            // a hardware slowdown of another cause
-	ThrottleSync            // held back by another GPU of its group
-	ThrottleClocks          // the application clocks that somebody set
-)
-
-// Known tells whether the device was asked and answered.
-func (t Throttle) Known() bool { return t != 0 }
-
-// Active tells whether any reason is set.
-func (t Throttle) Active() bool { return t&^NotThrottled != 0 }
-
-// Reasons are the set reasons in words fit for a badge, the gravest first;
-// nil when there are none.
-func (t Throttle) Reasons() []string {
-	var words []string
-	for _, r := range [...]struct {
-		bit  Throttle
-		word string
-	}{
-		{ThrottleHeat, "heat"},
-		{ThrottleBrake, "power brake"},
-		{ThrottleSlow, "hw slowdown"},
-		{ThrottlePower, "power cap"},
-		{ThrottleSync, "sync"},
-		{ThrottleClocks, "app clocks"},
-	} {
-		if t&r.bit != 0 {
-			words = append(words, r.word)
-		}
-	}
-	return words
-}
+import "time"
 
 // Snapshot is all GPUs at one moment. It is immutable: readers may keep it,
 // and must not change it.
 type Snapshot struct {
 	At        time.Time
-	Source    string // "nvml", "sim"
-	Simulated bool   // no hardware is behind it; every screen says so
-	Err       string // why the source lists no devices; "" when it does
-	GPUs      []GPU  // by index
+	Source    string       // "nvml", "sim"; of several all, with commas
+	Driver    string       // of the first host that tells; "": not known
+	CUDA      string       // the same
+	Simulated bool         // no hardware is behind one of them; every screen says so
+	Err       string       // why there are no GPUs at all; "": there are some, or nobody has answered yet
+	Hosts     []HostStatus // in the order in which they were given
+	GPUs      []GPU        // by host and index
+	Events    []XID        // oldest first, at most 512
+}
+
+// HostStatus is what is known of one host's source.
+type HostStatus struct {
+	Name      string // "": this host
+	Source    string
+	Simulated bool
+	Driver    string // version; "": not known
+	CUDA      string // that the driver supports; "": not known
+	Err       string // why its GPUs can't be listed; "": they can, or it has not answered yet
+	Absent    bool   // it has no driver, or this binary can't ask one: no fault, unless GPUs are expected there
+	EventsErr string // why some events of its GPUs aren't heard of; "": they are
+}
+
+// State is how it is about reading a GPU.
+type State uint8
+
+// The states. The zero value is that it has not been read yet.
+const (
+	Unread     State = iota
+	OK               // its newest reading succeeded
+	Hung             // a call has not returned in time; its readings age
+	Lost             // it has fallen off the bus
+	NeedsReset       // the driver wants it reset
+	Mismatched       // the driver and its library are of different versions
+	Failing          // readings fail for another reason
+	Gone             // it is not listed any more; shown for an hour
+)
+
+func (s State) String() string {
+	return [...]string{"not read yet", "ok", "hung", "lost", "reset needed", "driver mismatch", "failing", "gone"}[s]
 }
 
 // GPU is one device. Each reading carries its own age, so that a device whose
 // driver hangs shows what was last known of it, as old as it is.
 type GPU struct {
-	Index  int
+	Host   string // whose; "": this one
+	Index  int    // on its host
 	Name   string // "NVIDIA L4"
 	UUID   string
-	Serves string // the backend or container that works on it; "" when none is known
+	PCI    string // address, "0000:01:00.0"; "": not known
+	Serves string // the backends, or else containers, that work on it; "" when none is known
 
-	Util     Reading // percent of the time in which a kernel ran, 0 to 100
-	MemUsed  Reading // bytes
-	MemTotal Reading // bytes
-	Temp     Reading // °C
-	Power    Reading // W
-	PowerCap Reading // W
-	Clock    Reading // SM clock, MHz
-	Throttle Throttle
+	Sample // its newest readings; what is not measured again stays, and ages
 
-	At      time.Time // of its last good answer; zero: none yet
-	Err     string    // why the newest reading failed or is late; "" when it didn't and isn't
+	Processes []Owner // who is on it; nil: not known; empty: nobody
+
+	// NewUncorrected counts the memory errors that ECC could not correct and that
+	// came after the first reading; no data where they aren't counted.
+	NewUncorrected Reading
+
+	State State
+	Since time.Time // of the state
+	At    time.Time // of its last good answer; zero: none yet
+	Err   string    // why it is in that state; "" when it is well
+
 	History []Point   // one a second, oldest first, at most 15 minutes
+	Long    []Point   // means of ten seconds each, oldest first, at most 24 hours
+	LongAt  time.Time // when the newest of Long ended
 }
 
 // Age is how long before now the device last answered; 0 when it never did.
@@ -131,8 +83,8 @@ func (g *GPU) Age(now time.Time) time.Duration {
 	return max(0, now.Sub(g.At))
 }
 
-// Point is one second of a device's history. A value is NaN where none had been
-// measured in the last five seconds; Known tells.
+// Point is one second of a device's history, or the mean of several. A value
+// is NaN where none had been measured in the last five seconds; Known tells.
 type Point struct {
 	Util  float32 // percent
 	Mem   float32 // percent of the device's memory in use

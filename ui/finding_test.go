@@ -7,6 +7,7 @@ import (
 
 	"pilothouse/backends"
 	"pilothouse/gateway"
+	"pilothouse/gateway/queue"
 	"pilothouse/ui/pane"
 	"pilothouse/ui/widget"
 )
@@ -38,6 +39,13 @@ func TestFindings(t *testing.T) {
 		{name: "a replica down", pool: []backends.BackendStatus{one("a", backends.Healthy, backends.Down)}, word: "degraded", grade: widget.Warn,
 			texts: []string{"a: 1 of 2 replicas out: a-1 down for 41 s"}},
 		{name: "a shaky replica", pool: []backends.BackendStatus{one("a", backends.Degraded)}, word: "unsteady", grade: widget.Warn, texts: []string{"a: degraded for 41 s"}},
+		{name: "a replica hangs", pool: []backends.BackendStatus{one("a", backends.Down, backends.Hung, backends.Healthy)}, word: "hung", grade: widget.Bad,
+			texts: []string{"a: 2 of 3 replicas out: a-1 hung for 41 s, it says so"}},
+		{name: "the only one hangs", pool: []backends.BackendStatus{one("a", backends.Hung), one("b", backends.Healthy)}, word: "degraded", grade: widget.Bad,
+			texts: []string{"a hung for 41 s, it says so; its requests get 503"}},
+		{name: "a replica loads", pool: []backends.BackendStatus{one("a", backends.Loading, backends.Healthy)}, word: "degraded", grade: widget.Warn,
+			texts: []string{"a: 1 of 2 replicas out: a-0 loading"}},
+		{name: "all start", pool: []backends.BackendStatus{one("a", backends.Starting)}, word: "unhealthy", grade: widget.Bad, texts: []string{"a starting for 41 s"}},
 		{name: "drained by somebody", pool: []backends.BackendStatus{one("a", backends.Healthy), one("b", backends.Draining)}, word: "degraded", grade: widget.Bad, texts: []string{"b draining"}},
 		{name: "no replica configured", pool: []backends.BackendStatus{one("a"), one("b", backends.Healthy)}, word: "degraded", grade: widget.Bad, texts: []string{"a has no replica"}},
 		{name: "gateway drains", pool: []backends.BackendStatus{one("a", backends.Healthy)}, gate: func(g *gateway.Snapshot) { g.Draining, g.InFlight = true, 3 }, word: "draining", grade: widget.Warn, texts: []string{"draining: new requests get 503, 3 in flight may end"}},
@@ -48,14 +56,22 @@ func TestFindings(t *testing.T) {
 			gate: func(g *gateway.Snapshot) { g.History = []gateway.Point{{Requests: 100, Errors: 3}} }, word: "failing", grade: widget.Warn, texts: []string{"3.0%"}},
 		{name: "a single error is no rate", pool: []backends.BackendStatus{one("a", backends.Healthy)},
 			gate: func(g *gateway.Snapshot) { g.History = []gateway.Point{{Requests: 1, Errors: 1}} }, word: "healthy", grade: widget.Good},
+		{name: "requests wait", pool: []backends.BackendStatus{one("a", backends.Healthy)},
+			gate: func(g *gateway.Snapshot) {
+				g.Queues = map[string]queue.Status{"a": {Waiting: 12, Oldest: 14 * time.Second}}
+			}, word: "overloaded", grade: widget.Warn, texts: []string{"a: 12 requests wait for room, the first of them for 14 s"}},
+		{name: "requests wait a little", pool: []backends.BackendStatus{one("a", backends.Healthy)},
+			gate: func(g *gateway.Snapshot) {
+				g.Queues = map[string]queue.Status{"a": {Waiting: 12, Oldest: 4 * time.Second}}
+			}, word: "healthy", grade: widget.Good},
 		{name: "errors of long ago", pool: []backends.BackendStatus{one("a", backends.Healthy)},
 			gate: func(g *gateway.Snapshot) {
 				g.History = append([]gateway.Point{{Requests: 90, Errors: 90}}, make([]gateway.Point, 60)...)
 				g.History[60].Requests = 9
 			}, word: "healthy", grade: widget.Good},
-		{name: "the most urgent first", pool: []backends.BackendStatus{one("a", backends.Healthy, backends.Down), one("b", backends.Down), one("c", backends.Trial)},
+		{name: "the most urgent first", pool: []backends.BackendStatus{one("a", backends.Healthy, backends.Down), one("b", backends.Down), one("c", backends.Degraded)},
 			gate: func(g *gateway.Snapshot) { g.History = []gateway.Point{{Requests: 10, Errors: 10}} }, word: "degraded", grade: widget.Bad,
-			texts: []string{"b down", "100.0% of answers", "a: 1 of 2", "c: trial"}},
+			texts: []string{"b down", "100.0% of answers", "a: 1 of 2", "c: degraded"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := pane.Data{Now: night, Gateway: &gateway.Snapshot{At: night}, Pool: &backends.Snapshot{At: night, Backends: tt.pool}}
@@ -71,6 +87,44 @@ func TestFindings(t *testing.T) {
 			}
 			for i, f := range fs {
 				if !strings.Contains(f.text, tt.texts[i]) {
+					t.Errorf("finding %d is %q, want %q", i, f.text, tt.texts[i])
+				}
+			}
+		})
+	}
+}
+
+// What keeps containers from being as they should be comes up last: nobody is
+// hurt by it yet.
+func TestFindingsOfContainers(t *testing.T) {
+	healthy := []backends.BackendStatus{{Name: "a", Replicas: []backends.ReplicaStatus{{URL: "http://a", State: backends.Healthy}}}}
+	for _, tt := range []struct {
+		name  string
+		pool  backends.Snapshot
+		word  string
+		texts []string
+	}{
+		{"an engine is away", backends.Snapshot{Hosts: []backends.HostStatus{{Name: "gpu1", Err: "connection refused", Since: night.Add(-41 * time.Second)}, {Name: "gpu2"}}}, "no docker",
+			[]string{"docker gpu1 can't be asked for 41 s: connection refused"}},
+		{"a job failed", backends.Snapshot{Jobs: []backends.Job{
+			{Action: backends.ActRestart, Names: []string{"chat"}, State: backends.Failed, Ended: night.Add(-time.Minute), Err: "vllm-chat: not ready"},
+			{Action: backends.ActUp, State: backends.Failed, Ended: night.Add(-time.Minute), Err: "vllm-a: gone"},
+			{Action: backends.ActUp, State: backends.Done, Ended: night.Add(-time.Minute)},
+			{Action: backends.ActUp, State: backends.Failed, Ended: night.Add(-time.Hour)}}}, "check jobs",
+			[]string{"restart of chat failed 60 s ago: vllm-chat: not ready", "up of all failed 60 s ago: vllm-a: gone"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.pool.Backends = healthy
+			d := pane.Data{Now: night, Pool: &tt.pool, Gateway: &gateway.Snapshot{At: night}}
+			fs := find(d)
+			if word, grade := verdict(d, fs); word != tt.word || grade != widget.Warn {
+				t.Errorf("verdict %q in %d", word, grade)
+			}
+			if len(fs) != len(tt.texts) {
+				t.Fatalf("findings %v, want %q", fs, tt.texts)
+			}
+			for i, f := range fs {
+				if f.text != tt.texts[i] {
 					t.Errorf("finding %d is %q, want %q", i, f.text, tt.texts[i])
 				}
 			}

@@ -89,9 +89,9 @@ func calm() pane.Data {
 	u := &gpu.Snapshot{At: night, Source: "nvml"}
 	for i, serves := range []string{"text2sql", "chat"} {
 		f := float64(i)
-		d := gpu.GPU{Index: i, Name: "NVIDIA L4", Serves: serves, At: night, Throttle: gpu.NotThrottled,
+		d := gpu.GPU{Index: i, Name: "NVIDIA L4", Serves: serves, At: night, State: gpu.OK, Sample: gpu.Sample{Throttle: gpu.NotThrottled,
 			Util: gpu.Read(74-50*f, night), MemUsed: gpu.Read((15.2+5*f)*(1<<30), night), MemTotal: gpu.Read(22.5*(1<<30), night),
-			Temp: gpu.Read(61-13*f, night), Power: gpu.Read(68-37*f, night), PowerCap: gpu.Read(72, night), Clock: gpu.Read(2040, night)}
+			Temp: gpu.Read(61-13*f, night), Power: gpu.Read(68-37*f, night), PowerCap: gpu.Read(72, night), Clock: gpu.Read(2040, night)}}
 		for k := range 900 {
 			d.History = append(d.History, gpu.Point{Util: float32(50 + 45*math.Sin(float64(k+i*90)/70))})
 		}
@@ -122,6 +122,6 @@ func trouble() pane.Data {
 		{URL: "http://chat-1:8000", State: backends.Down, Reason: "connection refused", Since: night.Add(-9 * time.Minute), Requests: 7000, Failures: 41},
 	}
 	d.GPUs.GPUs[0].Throttle = gpu.ThrottleHeat | gpu.ThrottlePower
-	d.GPUs.GPUs[1].At, d.GPUs.GPUs[1].Err = night.Add(-14*time.Second), "the driver does not answer"
+	d.GPUs.GPUs[1].State, d.GPUs.GPUs[1].At, d.GPUs.GPUs[1].Err = gpu.Hung, night.Add(-14*time.Second), "the driver does not answer"
 	return d
 }

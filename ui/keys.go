@@ -19,7 +19,7 @@ type keyMap struct {
 // findingsKey is named in the attention row too.
 const findingsKey = "!"
 
-func newKeyMap(demo bool) keyMap {
+func newKeyMap(demo, attached bool) keyMap {
 	bind := func(help, desc string, keys ...string) key.Binding {
 		return key.NewBinding(key.WithKeys(keys...), key.WithHelp(help, desc))
 	}
@@ -43,6 +43,9 @@ func newKeyMap(demo bool) keyMap {
 		Scrolling: pane.NewScrolling(),
 	}
 	k.Try.SetEnabled(demo)
+	if attached {
+		k.Interrupt.SetHelp("ctrl-c", "leave at once")
+	}
 	return k
 }
 

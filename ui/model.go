@@ -48,7 +48,7 @@ const period = time.Second
 
 // New makes a dashboard that has not looked at anything yet.
 func New(o Options) *Model {
-	m := &Model{opts: o, now: o.Now, keys: newKeyMap(o.Demo)}
+	m := &Model{opts: o, now: o.Now, keys: newKeyMap(o.Demo, o.Attached)}
 	if m.now == nil {
 		m.now = time.Now
 	}
@@ -155,6 +155,8 @@ func (m *Model) press(k tea.KeyPressMsg) tea.Cmd {
 		m.layout()
 	case key.Matches(k, m.keys.Help):
 		m.dialogs = append(m.dialogs, m.help())
+	case key.Matches(k, m.keys.Quit) && m.opts.Attached:
+		return tea.Quit
 	case key.Matches(k, m.keys.Quit):
 		m.dialogs = append(m.dialogs, m.quit())
 	case key.Matches(k, m.keys.Findings):

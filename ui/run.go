@@ -40,6 +40,7 @@ type Options struct {
 	DemoKey  string // the demo's own gateway key, shown with a command to try
 	Version  string
 	Operator string // who looks; "": not shown
+	Attached bool   // the gateway goes on without this screen, so that leaving it needs no thought
 
 	Palette widget.Palette       // "": Auto
 	ASCII   bool                 // draw without Unicode
@@ -49,8 +50,14 @@ type Options struct {
 	Output  io.Writer // nil: standard output
 	Environ []string  // of the terminal's side; nil: the process's
 
+	Size  Size        // of a terminal that can't be asked; zero: it can
+	Sizes <-chan Size // what it becomes, likewise; nil: it tells by a signal
+
 	Now func() time.Time // nil: time.Now
 }
+
+// Size is a terminal's, in cells.
+type Size struct{ Width, Height int }
 
 // fps bounds how often the terminal is written to. Ten times a second is as
 // fast as a reader follows, and idles at a sixth of the library's own rate.
@@ -71,15 +78,19 @@ const grace = 2 * time.Second
 // write is then left behind, and the terminal is not put back.
 func Run(ctx context.Context, o Options) error {
 	o = o.withDefaults()
-	lost := make(chan struct{})
+	lost, sized := make(chan struct{}), make(chan struct{})
+	onSized := sync.OnceFunc(func() { close(sized) })
 	opts := []tea.ProgramOption{
 		tea.WithFPS(fps),
 		tea.WithoutSignalHandler(),
 		tea.WithColorProfile(o.Profile),
 		// Suspending would stop the whole process, and with it the gateway.
 		tea.WithFilter(func(_ tea.Model, msg tea.Msg) tea.Msg {
-			if _, ok := msg.(tea.SuspendMsg); ok {
+			switch msg.(type) {
+			case tea.SuspendMsg:
 				return nil
+			case tea.WindowSizeMsg:
+				onSized()
 			}
 			return msg
 		}),
@@ -93,10 +104,20 @@ func Run(ctx context.Context, o Options) error {
 	if o.Output != nil {
 		opts = append(opts, tea.WithOutput(o.Output))
 	}
+	if o.Size != (Size{}) {
+		opts = append(opts, tea.WithWindowSize(o.Size.Width, o.Size.Height))
+	}
 	p := tea.NewProgram(New(o), opts...)
+	over, resized := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(resized)
+		resize(p, o.Sizes, sized, over)
+	}()
 	done := make(chan error, 1)
 	go func() {
 		_, err := p.Run()
+		close(over)
+		<-resized
 		done <- err
 	}()
 	var why error
@@ -119,6 +140,26 @@ func Run(ctx context.Context, o Options) error {
 		return why
 	case <-late.C:
 		return cmp.Or(why, ErrStuck)
+	}
+}
+
+// resize tells the program of each new size until it is over. The one that it
+// starts with comes first, whenever the library gets to it.
+func resize(p *tea.Program, sizes <-chan Size, first, over <-chan struct{}) {
+	select {
+	case <-first:
+	case <-over:
+	}
+	for {
+		select {
+		case s, ok := <-sizes:
+			if !ok {
+				return
+			}
+			p.Send(tea.WindowSizeMsg{Width: s.Width, Height: s.Height})
+		case <-over:
+			return
+		}
 	}
 }
 

@@ -248,3 +248,33 @@ func TestRunEndsOnAStuckTerminal(t *testing.T) {
 	close(out.release)
 	x.see("\x1b[?1049l") // once it takes output again, it is put back
 }
+
+// A terminal at the end of a connection can't be asked for its size, nor does it
+// signal a new one: both are told.
+func TestRunWhereTheSizeIsTold(t *testing.T) {
+	x := newTerminal(t, 1, 1) // whose own size must not count
+	in, keys := io.Pipe()
+	sizes := make(chan Size)
+	o := x.on(with(calm()))
+	o.Input, o.Output = in, struct{ io.Writer }{x.tty}
+	o.Size, o.Sizes, o.Attached = Size{80, 24}, sizes, true
+	done := make(chan error, 1)
+	go func() { done <- Run(t.Context(), o) }()
+	x.see("healthy")
+	sizes <- Size{120, 40}
+	x.see("pilothouse") // not shown at 80 columns
+	if _, err := io.WriteString(keys, "?"); err != nil {
+		t.Fatal(err)
+	}
+	x.see("leave at once")
+	if _, err := io.WriteString(keys, "qq"); err != nil { // the help, and then the dashboard, which does not ask
+		t.Fatal(err)
+	}
+	ended(t, done)
+	keys.Close()
+	select {
+	case sizes <- Size{80, 24}:
+		t.Error("sizes are read after the end")
+	default:
+	}
+}

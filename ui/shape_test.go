@@ -91,7 +91,7 @@ func hostileData(r *rand.Rand) pane.Data {
 		for range r.IntN(8) {
 			b := backends.BackendStatus{Name: name(), Model: name()}
 			for range r.IntN(4) {
-				b.Replicas = append(b.Replicas, backends.ReplicaStatus{URL: name(), State: backends.State(r.IntN(6)), Reason: name(), Since: night.Add(-dur()), InFlight: r.IntN(1 << 30), Requests: r.Uint64()})
+				b.Replicas = append(b.Replicas, backends.ReplicaStatus{URL: name(), State: backends.State(r.IntN(int(backends.Draining) + 1)), Reason: name(), Since: night.Add(-dur()), InFlight: r.IntN(1 << 30), Requests: r.Uint64()})
 			}
 			p.Backends = append(p.Backends, b)
 			if d.Gateway != nil {
@@ -107,7 +107,7 @@ func hostileData(r *rand.Rand) pane.Data {
 		}
 		for i := range r.IntN(10) {
 			read := func() gpu.Reading { return gpu.Read(num(), night) }
-			x := gpu.GPU{Index: i, Name: name(), Serves: name(), Err: name(), Util: read(), MemUsed: read(), MemTotal: read(), Temp: read(), Power: read(), PowerCap: read(), Clock: read(), Throttle: gpu.Throttle(r.Uint32())}
+			x := gpu.GPU{Index: i, Name: name(), Serves: name(), Err: name(), State: gpu.State(r.IntN(int(gpu.Gone) + 1)), Sample: gpu.Sample{Util: read(), MemUsed: read(), MemTotal: read(), Temp: read(), Power: read(), PowerCap: read(), Clock: read(), Throttle: gpu.Throttle(r.Uint32())}}
 			if r.IntN(3) > 0 {
 				x.At = night.Add(-dur() % time.Minute)
 			}

@@ -18,6 +18,9 @@ const (
 	CodeBackendError     = "backend_error"          // 502 server_error
 	CodeNoHealthyBackend = "no_healthy_backend"     // 503 server_error
 	CodeOverloaded       = "overloaded"             // 503 server_error
+	CodeLedgerDown       = "ledger_unavailable"     // 503 server_error
+	CodeQuotaDown        = "quota_unavailable"      // 503 server_error
+	CodeCancelled        = "cancelled"              // 503 server_error
 	CodeBackendTimeout   = "backend_timeout"        // 504 server_error
 )
 
@@ -58,7 +61,7 @@ func Refuse(code, message string) *Error {
 		status, kind = 429, "insufficient_quota"
 	case CodeBackendError:
 		status, kind = 502, "server_error"
-	case CodeNoHealthyBackend, CodeOverloaded:
+	case CodeNoHealthyBackend, CodeOverloaded, CodeLedgerDown, CodeQuotaDown, CodeCancelled:
 		status, kind = 503, "server_error"
 	case CodeBackendTimeout:
 		status, kind = 504, "server_error"

@@ -28,6 +28,9 @@ func TestRefuse(t *testing.T) {
 		{CodeBackendError, 502, "server_error"},
 		{CodeNoHealthyBackend, 503, "server_error"},
 		{CodeOverloaded, 503, "server_error"},
+		{CodeLedgerDown, 503, "server_error"},
+		{CodeQuotaDown, 503, "server_error"},
+		{CodeCancelled, 503, "server_error"},
 		{CodeBackendTimeout, 504, "server_error"},
 		{"unheard_of", 500, "server_error"},
 	} {

@@ -35,6 +35,7 @@ const maxHead = 512
 func (s *Stream) data(data []byte, n *note) {
 	if n.read(data) {
 		if n.hasUsage {
+			s.fell = s.fell || n.usage.Total > 0 && (n.usage.Prompt < s.usage.Prompt || n.usage.Completion < s.usage.Completion)
 			s.usage.raise(n.usage)
 			s.hasUsage = true
 		}

@@ -183,7 +183,10 @@ func (r *Request) take(what seen, b []byte, start, end int) {
 		if r.endpoint == Chat && (v[0] != '[' || v[scanSpace(v, 1)] == ']') {
 			r.refuse("messages", "must be an array with at least one message.")
 		}
-		r.work = true
+		if r.endpoint == Completions {
+			r.Prompts = countPrompts(v)
+		}
+		r.work, r.workStart, r.workEnd = true, start, end
 		r.PromptBytes += len(v)
 	}
 }
@@ -333,4 +336,23 @@ func invalid(param, message string) *Error {
 	e := Refuse(CodeInvalidRequest, message)
 	e.Param = param
 	return e
+}
+
+// countPrompts is how many prompts the value has: a string is one, and so is an
+// array of token ids.
+func countPrompts(v []byte) int {
+	i := scanSpace(v, min(1, len(v)))
+	if v[0] != '[' || v[i] != '"' && v[i] != '[' {
+		return 1
+	}
+	for n := 1; ; n++ {
+		var f fault
+		if i, f = scanValue(v, i, 1); f != fine {
+			return n
+		}
+		if i = scanSpace(v, i); i >= len(v) || v[i] != ',' {
+			return n
+		}
+		i = scanSpace(v, i+1)
+	}
 }

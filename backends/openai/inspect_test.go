@@ -32,7 +32,7 @@ func compare(t *testing.T, r *Request, body []byte, e Endpoint, target *Target) 
 		return
 	}
 	got := Request{
-		HasModel: r.HasModel, Stream: r.Stream, N: r.N, MaxTokens: r.MaxTokens,
+		HasModel: r.HasModel, Stream: r.Stream, N: r.N, Prompts: r.Prompts, MaxTokens: r.MaxTokens,
 		IncludeUsage: r.IncludeUsage, ContinuousUsage: r.ContinuousUsage, PromptBytes: r.PromptBytes,
 	}
 	if g, w := fmt.Sprintf("%+v", got), fmt.Sprintf("%+v", want.Request); g != w {
@@ -97,7 +97,7 @@ var bodies = []string{
 	`{"messages":[0]}`, `{}`, ``, ` `, `{`, `[]`, `null`, `"x"`, `{"messages":[]}`, `{"messages":[ ]}`, `{"messages":null}`, `{"messages":{}}`,
 	`{"messages":[1]}x`, `{"messages":[1]}{}`, `{"messages":[1],}`, `{"messages":[1,]}`, `{,"messages":[1]}`, `{"messages" [1]}`, `{"messages":[1]`,
 	"\ufeff{\"messages\":[1]}",
-	`{"prompt":"hi","max_tokens":3}`, `{"prompt":null}`, `{"prompt":[[1,2],[3]]}`, `{"input":["a","b"],"dimensions":3,"stream":true,"n":2,"max_tokens":9}`,
+	`{"prompt":"hi","max_tokens":3}`, `{"prompt":null}`, `{"prompt":["a,]", "b" ,"c"]}`, `{"prompt":[1,2,3]}`, `{"prompt":[]}`, `{"prompt": [ ] }`, `{"prompt":[{}]}`, `{"prompt":[[1,2],[3]]}`, `{"input":["a","b"],"dimensions":3,"stream":true,"n":2,"max_tokens":9}`,
 	`{"messages":null,"messages":[1]}`, `{"messages":[1],"messages":null}`,
 	chat(`"mod\u0065l":"other"`), chat(`"x":1,"\u0078":2`), chat(`"x":{"y":1,"y":2}`), chat(`"\ud800":1,"\ufffd":2`), chat(`"\ud83d\ude00":1,"😀":2`), chat(`"":1,"":2`),
 	chat(`"stream":true`), chat(`"stream":false`), chat(`"stream":null`), chat(`"stream":"true"`), chat(`"stream":1`), chat(`"stream":tru`),

@@ -153,7 +153,11 @@ func refUsage(raw string) (u Usage, ok bool) {
 		return u, false
 	}
 	for _, m := range members {
-		n := refCount(m.raw)
+		n, plain := refCount(m.raw)
+		switch m.name {
+		case "prompt_tokens", "completion_tokens", "total_tokens":
+			u.Absurd = u.Absurd || !plain
+		}
 		switch m.name {
 		case "prompt_tokens":
 			u.Prompt = max(u.Prompt, n)
@@ -165,7 +169,9 @@ func refUsage(raw string) (u Usage, ok bool) {
 			details, _ := refMembers([]byte(m.raw))
 			for _, d := range details {
 				if d.name == "cached_tokens" {
-					u.Cached = max(u.Cached, refCount(d.raw))
+					n, plain := refCount(d.raw)
+					u.Cached = max(u.Cached, n)
+					u.Absurd = u.Absurd || !plain
 				}
 			}
 		}
@@ -173,10 +179,10 @@ func refUsage(raw string) (u Usage, ok bool) {
 	return u, true
 }
 
-func refCount(raw string) int {
-	n, err := strconv.ParseInt(raw, 10, 32)
-	if err != nil || n < 0 {
-		return 0
+func refCount(raw string) (n int, plain bool) {
+	v, err := strconv.ParseInt(raw, 10, 32)
+	if err != nil || v < 0 || raw == "-0" {
+		return 0, raw == "null"
 	}
-	return int(n)
+	return int(v), true
 }

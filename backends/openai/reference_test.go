@@ -73,7 +73,7 @@ func refInspect(b []byte, e Endpoint) (r refRequest, param string, ok bool) {
 	if err != nil {
 		return r, "", false
 	}
-	r.members, r.N = all, 1
+	r.members, r.N, r.Prompts = all, 1, 1
 	var refused []string
 	refuse := func(p string) { refused = append(refused, p) }
 	seen := map[string]bool{}
@@ -157,6 +157,13 @@ func refInspect(b []byte, e Endpoint) (r refRequest, param string, ok bool) {
 		}
 		if m.name == work {
 			worked = true
+			var prompts []any
+			if e == Completions && json.Unmarshal([]byte(m.raw), &prompts) == nil && len(prompts) > 0 {
+				switch prompts[0].(type) {
+				case string, []any:
+					r.Prompts = len(prompts)
+				}
+			}
 			r.PromptBytes += len(m.raw)
 		}
 		if m.name == "tools" && e == Chat {

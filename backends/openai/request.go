@@ -20,7 +20,8 @@ const (
 type Request struct {
 	HasModel        bool // the client named a model
 	Stream          bool
-	N               int  // answers asked for, from 1
+	N               int  // answers asked for to each prompt, from 1
+	Prompts         int  // from 1; more only for Completions, whose prompt may be an array of them
 	MaxTokens       int  // what the client allows each answer; 0: it did not say. max_completion_tokens rules where both are given
 	IncludeUsage    bool // the client asked for a stream's usage; an object without include_usage does, as in vLLM
 	ContinuousUsage bool // the client asked for it on every event; counts only with IncludeUsage, as in vLLM
@@ -34,6 +35,8 @@ type Request struct {
 	modelPlain  bool // no escapes
 	maxTokens   int  // max_tokens alone
 	work        bool // messages, prompt or input, whichever the endpoint needs
+	workStart   int  // its value in the body
+	workEnd     int
 	usageGiven  bool // stream_options has a member include_usage
 	everyGiven  bool // … continuous_usage_stats
 	optionsBare bool // stream_options is an object without members
@@ -105,7 +108,7 @@ func (r *Request) Model(body []byte) []byte {
 func (r *Request) PromptTokens() int { return (r.PromptBytes + 2) / 3 }
 
 func (r *Request) reset(e Endpoint) {
-	*r = Request{N: 1, endpoint: e, names: r.names, options: r.options, decoded: r.decoded[:0]}
+	*r = Request{N: 1, Prompts: 1, endpoint: e, names: r.names, options: r.options, decoded: r.decoded[:0]}
 	r.names.reset()
 	r.options.reset()
 	if cap(r.decoded) > keepDecoded {

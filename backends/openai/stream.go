@@ -43,6 +43,7 @@ type Stream struct {
 
 	usage    Usage
 	hasUsage bool
+	fell     bool
 	keep     keep
 	finished bool
 	begun    bool // the first event is over: a byte order mark is one no more
@@ -216,12 +217,18 @@ func (s *Stream) Finish(e *Error) {
 		s.buf = append(s.buf, "data: "...)
 		s.buf = append(e.AppendJSON(s.buf), "\n\n"...)
 	}
-	s.buf = append(s.buf, "data: "+done+"\n\n"...)
+	s.buf = append(s.buf, DoneEvent...)
 	s.end = len(s.buf)
 	s.finished, s.Done = true, true
 }
 
 const done = "[DONE]"
+
+// DoneEvent is the last event of a stream that a client gets.
+const DoneEvent = "data: " + done + "\n\n"
+
+// Ready is how many bytes of events the next Chunk gives, without its framing.
+func (s *Stream) Ready() int { return s.end - s.begin }
 
 // Chunk gives all events that are complete and were not given before, as one
 // chunk of HTTP/1.1 with its size line; nil where there are none. It is valid
@@ -267,6 +274,10 @@ func (s *Stream) Idle() {
 // Usage gives the largest cumulative usage that was seen, and false where
 // none was.
 func (s *Stream) Usage() (Usage, bool) { return s.usage, s.hasUsage }
+
+// Fell tells whether a usage was below one before it, which that of one answer
+// never is; in a stream of several answers each has its own.
+func (s *Stream) Fell() bool { return s.fell }
 
 // borrow gets a buffer.
 func (s *Stream) borrow() {

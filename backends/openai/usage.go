@@ -7,7 +7,8 @@ type Usage struct {
 	Prompt     int // Cached included
 	Completion int
 	Total      int
-	Cached     int // of Prompt: found in the engine's prefix cache
+	Cached     int  // of Prompt: found in the engine's prefix cache
+	Absurd     bool // it said something that is no count of tokens: negative, a fraction, a word
 }
 
 // raise takes over what is larger in v. Usage in a stream is cumulative, so
@@ -17,12 +18,13 @@ func (u *Usage) raise(v Usage) {
 	u.Completion = max(u.Completion, v.Completion)
 	u.Total = max(u.Total, v.Total)
 	u.Cached = max(u.Cached, v.Cached)
+	u.Absurd = u.Absurd || v.Absurd
 }
 
 // UsageOf reads the usage of a unary answer in one pass and without
 // allocation. It reports false where the answer has no object of that name at
 // its top level, or is no JSON. Numbers that are no count of tokens (negative,
-// fractions, above 2147483647) count as 0.
+// fractions, above 2147483647) count as 0, and the usage is absurd.
 func UsageOf(body []byte) (u Usage, ok bool) {
 	i := scanSpace(body, 0)
 	if i >= len(body) || body[i] != '{' {
@@ -71,11 +73,11 @@ func scanUsage(b []byte, i, depth int, u *Usage) (int, fault) {
 		} else if i, f = scanValue(b, start, depth+1); f == fine {
 			switch string(text) {
 			case "prompt_tokens":
-				u.Prompt = max(u.Prompt, count(b[start:i]))
+				u.count(&u.Prompt, b[start:i])
 			case "completion_tokens":
-				u.Completion = max(u.Completion, count(b[start:i]))
+				u.count(&u.Completion, b[start:i])
 			case "total_tokens":
-				u.Total = max(u.Total, count(b[start:i]))
+				u.count(&u.Total, b[start:i])
 			}
 		}
 		if f != fine {
@@ -104,7 +106,7 @@ func scanDetails(b []byte, i, depth int, u *Usage) (int, fault) {
 			return i, f
 		}
 		if cached {
-			u.Cached = max(u.Cached, count(b[start:i]))
+			u.count(&u.Cached, b[start:i])
 		}
 		var last bool
 		if i, last, f = scanNext(b, i); f != fine || last {
@@ -113,16 +115,20 @@ func scanDetails(b []byte, i, depth int, u *Usage) (int, fault) {
 	}
 }
 
-// count reads a number of tokens; 0 where v is none.
-func count(v []byte) int {
-	n := 0
-	for _, c := range v {
-		if c -= '0'; c > 9 || n > (math.MaxInt32-int(c))/10 {
-			return 0
-		}
-		n = 10*n + int(c)
+// count raises n, one of u's, to the number of tokens v. null says nothing.
+func (u *Usage) count(n *int, v []byte) {
+	if string(v) == "null" {
+		return
 	}
-	return n
+	said := 0
+	for _, c := range v {
+		if c -= '0'; c > 9 || said > (math.MaxInt32-int(c))/10 {
+			u.Absurd = true
+			return
+		}
+		said = 10*said + int(c)
+	}
+	*n = max(*n, said)
 }
 
 // plain gives a name without its escapes.

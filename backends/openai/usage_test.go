@@ -62,7 +62,15 @@ func TestUsageRises(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if u, ok := s.Usage(); !ok || u != (Usage{Prompt: 31, Completion: 6, Total: 36}) {
-		t.Errorf("%+v %v", u, ok)
+	if u, ok := s.Usage(); !ok || u != (Usage{Prompt: 31, Completion: 6, Total: 36, Absurd: true}) || s.Fell() {
+		t.Errorf("%+v %v, fell %v", u, ok, s.Fell())
+	}
+	s.Write([]byte(`data: {"choices":[1],"usage":{"prompt_tokens":31,"completion_tokens":2,"total_tokens":33}}` + "\n\n"))
+	if u, _ := s.Usage(); u.Completion != 6 || !s.Fell() {
+		t.Errorf("a usage that fell: %+v, fell %v", u, s.Fell())
+	}
+	s.Reset(false, false)
+	if s.Fell() {
+		t.Error("the stream before it fell, not this one")
 	}
 }

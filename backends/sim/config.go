@@ -40,6 +40,19 @@ type Config struct {
 	Control         bool    // serve /sim/faults
 	Faults          []Fault // from the start
 	Log             *slog.Logger
+
+	// Observe, where set, is told of each choice that has left the engine. It
+	// is called with the engine's lock held: it must return at once, and must
+	// not call the Server.
+	Observe func(Generated)
+}
+
+// Generated is what the engine did for one choice of a request.
+type Generated struct {
+	RequestID string // the request's X-Request-Id
+	Prompt    int    // tokens read; 0 where it ended before they all were
+	Tokens    int    // generated
+	Aborted   bool   // the client left, or the server stopped
 }
 
 // Timing is where a simulated step's time goes. A step costs

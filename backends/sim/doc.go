@@ -45,6 +45,9 @@
 //	curl localhost:8000/sim/faults
 //	curl -d '{"faults":[]}' localhost:8000/sim/faults
 //
+// The three misdeeds that a gateway has to tell apart: "freeze" is an engine
+// that hangs, "dead" one that is gone, and busy is one that gets much work.
+//
 // Traffic is the other side: a mixture of clients for a gateway in front of
 // such servers.
 //

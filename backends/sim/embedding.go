@@ -58,7 +58,7 @@ func (s *Server) embeddings(w http.ResponseWriter, r *http.Request) {
 	if b == nil {
 		return
 	}
-	c := &call{server: s, body: b, id: "embd-" + randomID(), created: time.Now().Unix(), plan: s.faults.plan()}
+	c := &call{server: s, body: b, id: "embd-" + randomID(), created: time.Now().Unix(), plan: s.faults.plan(), death: s.faults.death()}
 	if !s.faulty(w, c.plan) {
 		return
 	}
@@ -67,14 +67,14 @@ func (s *Server) embeddings(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, refused)
 		return
 	}
-	if !s.submit(w, c.job, c.plan) {
+	if !s.submit(w, r, c.job, c.plan) {
 		return
 	}
 	defer s.engine.abort(c.job)
 	if !c.collect(r) {
-		panic(http.ErrAbortHandler)
+		c.cut(w)
 	}
-	c.plan.unary(w, r, s.engine.dead, encode(c.vectors(size)))
+	c.plan.unary(w, func() { c.wait(r) }, encode(c.vectors(size)))
 }
 
 // prepareEmbedding makes a job that only reads its prompts.

@@ -28,6 +28,7 @@ type engine struct {
 	window  window
 	step    stepTime // in progress
 	stopped bool
+	thaw    chan struct{} // closed when it may step again; nil: it may
 }
 
 func newEngine(c Config) *engine {
@@ -46,7 +47,7 @@ func (e *engine) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	var due time.Time // when the step before should have ended
-	for ctx.Err() == nil {
+	for e.moving(ctx) {
 		b, took, idle := e.begin(time.Now())
 		if idle {
 			due = time.Time{}
@@ -70,7 +71,39 @@ func (e *engine) run(ctx context.Context) {
 				return
 			}
 		}
-		e.finish(b, time.Now())
+		if e.moving(ctx) {
+			e.finish(b, time.Now())
+		}
+	}
+}
+
+// freeze stops the engine in its step, or lets it go on.
+func (e *engine) freeze(frozen bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case frozen && e.thaw == nil:
+		e.thaw = make(chan struct{})
+	case !frozen && e.thaw != nil:
+		close(e.thaw)
+		e.thaw = nil
+	}
+}
+
+// moving waits while it is frozen, and tells whether it is to go on.
+func (e *engine) moving(ctx context.Context) bool {
+	for {
+		e.mu.Lock()
+		thaw := e.thaw
+		e.mu.Unlock()
+		if thaw == nil {
+			return ctx.Err() == nil
+		}
+		select {
+		case <-thaw:
+		case <-ctx.Done():
+			return false
+		}
 	}
 }
 
@@ -136,6 +169,9 @@ func (e *engine) end(s *sequence, reason string, now time.Time) {
 	e.release(s)
 	s.ended = true
 	e.meter.end(s, reason, now)
+	if e.config.Observe != nil {
+		e.config.Observe(s.outcome(reason))
+	}
 	e.kick()
 }
 

@@ -25,13 +25,18 @@ const (
 	Error503     FaultKind = "error_503"
 	Hang         FaultKind = "hang"      // accepted, and never answered; /health stays 200
 	Unhealthy    FaultKind = "unhealthy" // /health and /ping answer 503; the rest works
+	Freeze       FaultKind = "freeze"    // the engine makes no steps: requests are taken, /health stays 200, and what /metrics counts stands still
+	Dead         FaultKind = "dead"      // /health and /ping answer 503; all other connections, those with an answer under way too, are reset
 )
 
 // Fault is one way to misbehave and how often. With neither Probability nor
 // Next it strikes every request until the faults are set anew.
 //
-// All but Unhealthy strike requests that generate; one decided on is acted out
-// to the end, whatever is set meanwhile. Of the kinds that break an answer
+// Freeze and Dead are the engine's own, for as long as they are set: they have
+// neither Probability nor Next. A busy engine is no fault: send it work.
+//
+// All others but Unhealthy strike requests that generate; one decided on is
+// acted out to the end, whatever is set meanwhile. Of the kinds that break an answer
 // off, a request suffers only the first that strikes. An answer that is no
 // stream has no events: with After above 0 it is broken in its middle, and
 // with 0 before its first byte (Stall, Reset) or after its head (Truncate).
@@ -75,6 +80,10 @@ func (f Fault) check() error {
 		return bad("probability", "0 to 1", f.Probability)
 	case f.Next < 0:
 		return bad("next", "0 or more", f.Next)
+	case f.whole() && f.Probability > 0:
+		return bad("probability", "nothing for freeze or dead, which last until the faults are set anew", f.Probability)
+	case f.whole() && f.Next > 0:
+		return bad("next", "nothing for freeze or dead, which last until the faults are set anew", f.Next)
 	case f.Next > 0 && f.Probability > 0:
 		return bad("next", "nothing beside probability", f.Next)
 	}
@@ -82,8 +91,11 @@ func (f Fault) check() error {
 }
 
 func faultKinds() []FaultKind {
-	return []FaultKind{SlowPrefill, Stall, Reset, Truncate, Malformed, MissingUsage, Error500, Error503, Hang, Unhealthy}
+	return []FaultKind{SlowPrefill, Stall, Reset, Truncate, Malformed, MissingUsage, Error500, Error503, Hang, Unhealthy, Freeze, Dead}
 }
+
+// whole tells whether it befalls the engine and not a request.
+func (f Fault) whole() bool { return f.Kind == Freeze || f.Kind == Dead }
 
 func join(kinds []FaultKind) string {
 	words := make([]string, len(kinds))
@@ -144,19 +156,50 @@ type plan struct {
 
 // faults decides what befalls whom.
 type faults struct {
-	mu   sync.Mutex
-	list []Fault
-	rand *rand.Rand
+	mu    sync.Mutex
+	list  []Fault
+	rand  *rand.Rand
+	dying chan struct{} // closed while Dead is set
 }
 
 func newFaults(list []Fault, seed uint64) *faults {
-	return &faults{list: slices.Clone(list), rand: rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15))}
+	f := &faults{rand: rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15)), dying: make(chan struct{})}
+	f.set(list)
+	return f
 }
 
 func (f *faults) set(list []Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	was, is := has(f.list, Dead), has(list, Dead)
 	f.list = slices.Clone(list)
+	switch {
+	case is && !was:
+		close(f.dying)
+	case was && !is:
+		f.dying = make(chan struct{})
+	}
+}
+
+func has(list []Fault, kind FaultKind) bool {
+	return slices.ContainsFunc(list, func(f Fault) bool { return f.Kind == kind })
+}
+
+// death is closed once the engine dies.
+func (f *faults) death() <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.dying
+}
+
+// dead tells whether it has died.
+func (f *faults) dead() bool {
+	select {
+	case <-f.death():
+		return true
+	default:
+		return false
+	}
 }
 
 func (f *faults) get() []Fault {
@@ -202,7 +245,7 @@ func (f *faults) plan() plan {
 			}
 		case MissingUsage:
 			p.noUsage = f.strike(i) || p.noUsage
-		case Unhealthy:
+		case Unhealthy, Freeze, Dead:
 		default:
 			if broken || !f.strike(i) {
 				continue

@@ -20,6 +20,7 @@ type call struct {
 	id      string
 	created int64
 	tool    *tool // that the answer calls; nil: none
+	death   <-chan struct{}
 	prompts []prompt
 	job     *job
 	plan    plan
@@ -43,7 +44,7 @@ func (s *Server) generate(w http.ResponseWriter, r *http.Request, chat bool) {
 	if b == nil {
 		return
 	}
-	c := &call{server: s, body: b, chat: chat, id: requestID(r, chat), created: time.Now().Unix(), plan: s.faults.plan()}
+	c := &call{server: s, body: b, chat: chat, id: requestID(r, chat), created: time.Now().Unix(), plan: s.faults.plan(), death: s.faults.death()}
 	if !s.faulty(w, c.plan) {
 		return
 	}
@@ -51,7 +52,7 @@ func (s *Server) generate(w http.ResponseWriter, r *http.Request, chat bool) {
 		s.refuse(w, refused)
 		return
 	}
-	if !s.submit(w, c.job, c.plan) {
+	if !s.submit(w, r, c.job, c.plan) {
 		return
 	}
 	defer s.engine.abort(c.job)
@@ -60,10 +61,10 @@ func (s *Server) generate(w http.ResponseWriter, r *http.Request, chat bool) {
 		return
 	}
 	if c.collect(r) {
-		c.plan.unary(w, r, s.engine.dead, encode(c.whole()))
+		c.plan.unary(w, func() { c.wait(r) }, encode(c.whole()))
 		return
 	}
-	panic(http.ErrAbortHandler) // nobody is there, or the server has stopped: no answer
+	c.cut(w)
 }
 
 // readBody is the parsed body; nil when it has been refused.
@@ -95,7 +96,8 @@ func (s *Server) faulty(w http.ResponseWriter, p plan) bool {
 }
 
 // submit hands a job to the engine; false when it has been refused.
-func (s *Server) submit(w http.ResponseWriter, j *job, p plan) bool {
+func (s *Server) submit(w http.ResponseWriter, r *http.Request, j *job, p plan) bool {
+	j.request = r.Header.Get("X-Request-Id")
 	for _, q := range j.sequences {
 		q.slow, q.hung = p.slow, p.hang
 	}
@@ -182,8 +184,19 @@ func (c *call) outputs(r *http.Request) ([]output, bool) {
 		return c.job.take(), true
 	case <-r.Context().Done():
 	case <-c.server.engine.dead:
+	case <-c.death:
 	}
 	return nil, false
+}
+
+// cut ends an answer that nobody is there for, or nobody makes any more.
+func (c *call) cut(w http.ResponseWriter) {
+	select {
+	case <-c.death:
+		reset(http.NewResponseController(w))
+	default:
+		panic(http.ErrAbortHandler)
+	}
 }
 
 // note adds an output to its choice's answer.

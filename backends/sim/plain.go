@@ -13,7 +13,7 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 		return
 	default:
 	}
-	if s.faults.unhealthy() {
+	if s.faults.dead() || s.faults.unhealthy() {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return
 	}
@@ -58,6 +58,6 @@ func (s *Server) changeFaults(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, badRequest("faults", err.Error()))
 		return
 	}
-	s.faults.set(list)
+	s.setFaults(list)
 	s.showFaults(w, r)
 }

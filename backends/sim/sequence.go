@@ -25,6 +25,7 @@ type output struct {
 
 // job is a request's work in the engine: a sequence for each choice.
 type job struct {
+	request   string // the X-Request-Id it came with
 	sequences []*sequence
 	ready     chan struct{} // holds one: outputs may be waiting
 
@@ -96,6 +97,15 @@ func (s *sequence) token(i int) string {
 		return s.prompt[i]
 	}
 	return s.generated[i-len(s.prompt)]
+}
+
+// outcome is what was done for it.
+func (s *sequence) outcome(reason string) Generated {
+	g := Generated{RequestID: s.job.request, Tokens: len(s.generated), Aborted: reason == finishAbort}
+	if !s.first.IsZero() {
+		g.Prompt = len(s.prompt)
+	}
+	return g
 }
 
 // next generates a token.

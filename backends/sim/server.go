@@ -37,6 +37,8 @@ type Server struct {
 	seen    seen
 	created time.Time
 
+	changing sync.Mutex // the faults, and the engine with them
+
 	started  atomic.Bool
 	serving  atomic.Bool
 	handlers sync.WaitGroup
@@ -49,12 +51,14 @@ func New(c Config) (*Server, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	return &Server{
+	s := &Server{
 		config:  c,
 		engine:  newEngine(c),
 		faults:  newFaults(c.Faults, c.Seed),
 		created: time.Now(),
-	}, nil
+	}
+	s.engine.freeze(has(c.Faults, Freeze))
+	return s, nil
 }
 
 // Serve answers what comes to the listener until the context ends, and closes
@@ -120,8 +124,15 @@ func (s *Server) SetFaults(list ...Fault) error {
 			return err
 		}
 	}
-	s.faults.set(list)
+	s.setFaults(list)
 	return nil
+}
+
+func (s *Server) setFaults(list []Fault) {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	s.faults.set(list)
+	s.engine.freeze(has(list, Freeze))
 }
 
 // Faults is what it misbehaves in now, with what is left of each Next.
@@ -165,6 +176,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		At: time.Now(), Method: r.Method, Path: r.URL.Path, RequestID: r.Header.Get("X-Request-Id"),
 		Authorization: r.Header.Get("Authorization") != "", Authorized: authorized,
 	})
+	if s.faults.dead() && !survives(r.URL.Path) {
+		reset(http.NewResponseController(w))
+	}
 	if strings.HasPrefix(r.URL.Path, "/v1") && !authorized {
 		answerJSON(w, http.StatusUnauthorized, []byte(`{"error":"Unauthorized"}`))
 		return
@@ -187,6 +201,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	answerJSON(w, http.StatusNotFound, []byte(`{"detail":"Not Found"}`))
 }
+
+// survives tells whether a path answers although the engine is dead: that it is,
+// as vLLM says so while it goes down, and what brings it back.
+func survives(path string) bool { return path == "/health" || path == "/ping" || path == "/sim/faults" }
 
 // refuse answers with an error in vLLM's shape.
 func (s *Server) refuse(w http.ResponseWriter, r *refusal) {

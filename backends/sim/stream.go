@@ -11,7 +11,7 @@ func (c *call) stream(w http.ResponseWriter, r *http.Request) {
 	out := &events{w: w, control: http.NewResponseController(w), plan: &c.plan,
 		stall: func() {
 			c.server.engine.hang(c.job)
-			wait(r, c.server.engine.dead)
+			c.wait(r)
 		}}
 	options := c.body.StreamOptions
 	include := options != nil && bool(options.IncludeUsage) && !c.plan.noUsage
@@ -28,7 +28,7 @@ func (c *call) stream(w http.ResponseWriter, r *http.Request) {
 	for left := len(c.reply); left > 0; {
 		outputs, ok := c.outputs(r)
 		if !ok {
-			panic(http.ErrAbortHandler) // cut: the stream must not look complete
+			c.cut(w) // the stream must not look complete
 		}
 		if c.chat && !opened {
 			for i := range c.reply {
@@ -106,7 +106,7 @@ func (e *events) breakOff(f *Fault, data []byte) []byte {
 }
 
 // unary answers in one piece, or breaks off as planned.
-func (p plan) unary(w http.ResponseWriter, r *http.Request, dead <-chan struct{}, body []byte) {
+func (p plan) unary(w http.ResponseWriter, stall func(), body []byte) {
 	f := p.breaks
 	if f == nil {
 		answerJSON(w, http.StatusOK, body)
@@ -128,18 +128,19 @@ func (p plan) unary(w http.ResponseWriter, r *http.Request, dead <-chan struct{}
 	}
 	switch f.Kind {
 	case Stall:
-		wait(r, dead)
+		stall()
 	case Reset:
 		reset(control)
 	}
 	panic(http.ErrAbortHandler)
 }
 
-// wait returns when the client has left or the engine stopped.
-func wait(r *http.Request, dead <-chan struct{}) {
+// wait returns when the client has left, or the engine stopped or died.
+func (c *call) wait(r *http.Request) {
 	select {
 	case <-r.Context().Done():
-	case <-dead:
+	case <-c.server.engine.dead:
+	case <-c.death:
 	}
 }
 

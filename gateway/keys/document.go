@@ -31,18 +31,23 @@ type kinds map[string]unstable.Kind
 
 var (
 	orgKinds = kinds{
-		"name":             unstable.String,
-		"weight":           unstable.Integer,
-		"requests_per_day": unstable.Integer,
-		"tokens_per_day":   unstable.Integer,
-		"tokens_per_month": unstable.Integer,
+		"name":               unstable.String,
+		"weight":             unstable.Integer,
+		"requests_per_day":   unstable.Integer,
+		"tokens_per_day":     unstable.Integer,
+		"requests_per_month": unstable.Integer,
+		"tokens_per_month":   unstable.Integer,
 	}
 	keyKinds = kinds{
-		"id":      unstable.String,
-		"name":    unstable.String,
-		"sha256":  unstable.String,
-		"scopes":  unstable.Array,
-		"expires": unstable.DateTime,
+		"id":                 unstable.String,
+		"name":               unstable.String,
+		"sha256":             unstable.String,
+		"scopes":             unstable.Array,
+		"expires":            unstable.DateTime,
+		"requests_per_day":   unstable.Integer,
+		"tokens_per_day":     unstable.Integer,
+		"requests_per_month": unstable.Integer,
+		"tokens_per_month":   unstable.Integer,
 	}
 )
 

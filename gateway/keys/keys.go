@@ -10,6 +10,7 @@
 //	weight = 2                  # share of a busy backend; 1 if left out
 //	requests_per_day = 50_000   # left out: the configuration's; 0: no limit
 //	tokens_per_day = 5_000_000
+//	requests_per_month = 0
 //	tokens_per_month = 0
 //
 //	[[org.key]]
@@ -18,6 +19,7 @@
 //	sha256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 //	scopes = ["chat", "model:Qwen/Qwen2.5-7B-Instruct"]   # left out: all
 //	expires = 2027-01-31T00:00:00Z                        # left out: never
+//	tokens_per_day = 100_000    # of this key alone, within the organisation's; left out: none
 //
 // The file holds no key, only the SHA-256 of each. That is enough for keys that
 // [New] makes, which have 256 random bits; an imported key ([Import]) is as hard to
@@ -87,6 +89,7 @@ type Key struct {
 	Org     *Org
 	Scopes  []Scope   // as written; nil: everything is allowed
 	Expires time.Time // UTC; zero: never
+	Limits            // of its own, within its organisation's; not set: none
 
 	hash      digest
 	endpoints endpoints
@@ -124,17 +127,22 @@ type Org struct {
 	Name   string // unique in the file, and what stays through reloads; printable
 	Weight int    // from 1 to [MaxWeight]
 	Keys   []*Key // in the order of the file
+	Limits
+}
 
-	RequestsPerDay Limit
-	TokensPerDay   Limit
-	TokensPerMonth Limit
+// Limits are those of an organisation or of a key.
+type Limits struct {
+	RequestsPerDay   Limit
+	TokensPerDay     Limit
+	RequestsPerMonth Limit
+	TokensPerMonth   Limit
 }
 
 // MaxWeight is the largest weight of an organisation.
 const MaxWeight = 1000
 
-// Limit is a limit of an organisation's own. The zero value is not set: the
-// configuration's applies.
+// Limit is a limit of an organisation's or a key's own. The zero value is not
+// set: for an organisation the configuration's applies, for a key none.
 type Limit struct {
 	N   int64 // 0: no limit
 	Set bool

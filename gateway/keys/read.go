@@ -17,12 +17,17 @@ type fileText struct {
 }
 
 type orgText struct {
-	Name           string    `toml:"name"`
-	Weight         *int64    `toml:"weight"`
-	RequestsPerDay *int64    `toml:"requests_per_day"`
-	TokensPerDay   *int64    `toml:"tokens_per_day"`
-	TokensPerMonth *int64    `toml:"tokens_per_month"`
-	Key            []keyText `toml:"key"`
+	Name   string `toml:"name"`
+	Weight *int64 `toml:"weight"`
+	limitsText
+	Key []keyText `toml:"key"`
+}
+
+type limitsText struct {
+	RequestsPerDay   *int64 `toml:"requests_per_day"`
+	TokensPerDay     *int64 `toml:"tokens_per_day"`
+	RequestsPerMonth *int64 `toml:"requests_per_month"`
+	TokensPerMonth   *int64 `toml:"tokens_per_month"`
 }
 
 type keyText struct {
@@ -31,6 +36,7 @@ type keyText struct {
 	SHA256  string    `toml:"sha256"`
 	Scopes  []Scope   `toml:"scopes"`
 	Expires time.Time `toml:"expires"`
+	limitsText
 }
 
 // reader makes organisations and keys out of a document, and knows which were
@@ -88,22 +94,8 @@ func (r *reader) org(t *orgText, b *orgBlock) (*Org, error) {
 		}
 		o.Weight = int(*t.Weight)
 	}
-	for _, l := range []struct {
-		setting string
-		from    *int64
-		to      *Limit
-	}{
-		{"requests_per_day", t.RequestsPerDay, &o.RequestsPerDay},
-		{"tokens_per_day", t.TokensPerDay, &o.TokensPerDay},
-		{"tokens_per_month", t.TokensPerMonth, &o.TokensPerMonth},
-	} {
-		if l.from == nil {
-			continue
-		}
-		if *l.from < 0 {
-			return nil, r.wrong(b.at(l.setting), "org."+l.setting, fmt.Sprint(*l.from), "0 or more", "0 is no limit")
-		}
-		*l.to = Limit{N: *l.from, Set: true}
+	if err := r.limits(&o.Limits, &t.limitsText, "org.", &b.block); err != nil {
+		return nil, err
 	}
 	for i := range t.Key {
 		k, err := r.key(&t.Key[i], b.keys[i])
@@ -113,6 +105,28 @@ func (r *reader) org(t *orgText, b *orgBlock) (*Org, error) {
 		k.Org, o.Keys[i] = o, k
 	}
 	return o, nil
+}
+
+func (r *reader) limits(l *Limits, t *limitsText, table string, b *block) error {
+	for _, l := range []struct {
+		setting string
+		from    *int64
+		to      *Limit
+	}{
+		{"requests_per_day", t.RequestsPerDay, &l.RequestsPerDay},
+		{"tokens_per_day", t.TokensPerDay, &l.TokensPerDay},
+		{"requests_per_month", t.RequestsPerMonth, &l.RequestsPerMonth},
+		{"tokens_per_month", t.TokensPerMonth, &l.TokensPerMonth},
+	} {
+		if l.from == nil {
+			continue
+		}
+		if *l.from < 0 {
+			return r.wrong(b.at(l.setting), table+l.setting, fmt.Sprint(*l.from), "0 or more", "0 is no limit")
+		}
+		*l.to = Limit{N: *l.from, Set: true}
+	}
+	return nil
 }
 
 func (r *reader) key(t *keyText, b *block) (*Key, error) {
@@ -129,6 +143,9 @@ func (r *reader) key(t *keyText, b *block) (*Key, error) {
 	}
 	k := &Key{ID: t.ID, Name: t.Name, Expires: t.Expires.UTC()}
 	if err := r.hash(k, t.SHA256, b); err != nil {
+		return nil, err
+	}
+	if err := r.limits(&k.Limits, &t.limitsText, "org.key.", b); err != nil {
 		return nil, err
 	}
 	if _, ok := b.settings["scopes"]; ok && len(t.Scopes) == 0 {

@@ -41,9 +41,12 @@ func TestParse(t *testing.T) {
 name = "Ärzte & Söhne"
 weight = 7
 requests_per_day = 50_000
+requests_per_month = 600_000
 tokens_per_month = 0
 [[org.key]]
 id = "k-1"
+tokens_per_day = 7_000
+requests_per_month = 0
 name = "ci"
 sha256 = "`+strings.ToUpper(digits("test-key-number-1"))+`"
 scopes = [
@@ -69,7 +72,8 @@ name = "empty"
 	for _, tc := range []struct {
 		limit Limit
 		or    int64
-	}{{o.RequestsPerDay, 50_000}, {o.TokensPerDay, 99}, {o.TokensPerMonth, 0}, {orgs[1].TokensPerMonth, 99}} {
+	}{{o.RequestsPerDay, 50_000}, {o.TokensPerDay, 99}, {o.TokensPerMonth, 0}, {orgs[1].TokensPerMonth, 99},
+		{o.RequestsPerMonth, 600_000}, {o.Keys[0].TokensPerDay, 7_000}, {o.Keys[0].RequestsPerMonth, 0}, {o.Keys[0].RequestsPerDay, 99}, {o.Keys[1].TokensPerDay, 99}} {
 		if got := tc.limit.Or(99); got != tc.or {
 			t.Errorf("limit %+v or 99 = %d, want %d", tc.limit, got, tc.or)
 		}
@@ -121,8 +125,8 @@ func TestParseErrors(t *testing.T) {
 		{"single brackets for a key", with("[[org.key]]", "[org.key]"), 5, "", "in double brackets"},
 		{"unknown table", oneKey + "[server]\n", 9, "", `table "server"`},
 		{"unknown table in a key", oneKey + "[[org.key.scope]]\n", 9, "", `table "org.key.scope"`},
-		{"unknown setting", with(`name = "acme"`, "name = \"acme\"\ncolour = 1"), 4, "", `unknown setting "colour"; want one of name, requests_per_day, tokens_per_day, tokens_per_month, weight`},
-		{"unknown setting of a key", oneKey + "expire = 1\n", 9, "", `unknown setting "expire"; want one of expires, id, name, scopes, sha256`},
+		{"unknown setting", with(`name = "acme"`, "name = \"acme\"\ncolour = 1"), 4, "", `unknown setting "colour"; want one of name, requests_per_day, requests_per_month, tokens_per_day, tokens_per_month, weight`},
+		{"unknown setting of a key", oneKey + "expire = 1\n", 9, "", `unknown setting "expire"; want one of expires, id, name, requests_per_day, requests_per_month, scopes, sha256, tokens_per_day, tokens_per_month`},
 		{"long unknown setting", oneKey + strings.Repeat("e", 61) + " = 1\n", 9, "", `"` + strings.Repeat("e", 60) + `…"; want one of`},
 		{"another case", with(`name = "acme"`, `Name = "acme"`), 3, "", `unknown setting "Name"`},
 		{"dotted setting", with(`name = "acme"`, `name.first = "acme"`), 3, "", `unknown setting "name.first"`},
@@ -134,6 +138,7 @@ func TestParseErrors(t *testing.T) {
 		{"weight 0", with(`name = "acme"`, "name = \"acme\"\nweight = 0"), 4, "org.weight", "0; want 1 to 1000"},
 		{"weight too large", with(`name = "acme"`, "name = \"acme\"\nweight = 1001"), 4, "org.weight", "1001; want 1 to 1000"},
 		{"limit below 0", with(`name = "acme"`, "name = \"acme\"\ntokens_per_day = -1"), 4, "org.tokens_per_day", "-1; want 0 or more; 0 is no limit"},
+		{"limit of a key below 0", oneKey + "requests_per_month = -3\n", 9, "org.key.requests_per_month", "-3; want 0 or more; 0 is no limit"},
 		{"no name", with(`name = "acme"`, ``), 2, "org.name", "nothing; want 1 to 128 bytes"},
 		{"empty name", with(`"acme"`, `""`), 3, "org.name", "nothing; want"},
 		{"spaces", with(`"acme"`, `"acme "`), 3, "org.name", `"acme "; want`},

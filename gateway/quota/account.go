@@ -1,30 +1,37 @@
 package quota
 
 import (
-	"math"
 	"sync"
 	"time"
 )
 
-// account is what one organisation has used and reserved.
+// account is what one organisation and its keys have used and reserved.
 type account struct {
-	mu        sync.Mutex
-	day       ring
-	month     ring
-	monthEnds time.Time // of the current one
+	org  string
+	mu   sync.Mutex
+	own  usage
+	keys map[string]*usage
+	now  [spans]period // the current ones
+	ends [spans]time.Time
+	gone bool // it is forgotten: whoever still has it looks for the one in its place
+
+	grants []Grant
 
 	// The reservations in flight. A slot is used again, under a new
 	// generation, so that a reservation that has ended is known as such
 	// wherever copies of it went, and none costs an allocation.
 	slots []slot
 	free  int32 // the first free slot, counted from 1; 0: none
+
+	share *share // its part of a fleet's quotas; nil: it is alone
 }
 
 type slot struct {
 	generation uint32
 	next       int32 // of a free slot: the next one
 	tokens     int64
-	day, month period
+	in         [spans]period
+	key        *usage // nil: none
 }
 
 // Reservation is room set aside for one request. It is a value: copies are the
@@ -60,28 +67,76 @@ func (r Reservation) end(requests, tokens int64) bool {
 	if s.generation != r.generation {
 		return false
 	}
+	a.own.end(s.in, s.tokens, requests, tokens)
+	if s.key != nil {
+		s.key.end(s.in, s.tokens, requests, tokens)
+	}
+	s.key = nil
 	s.generation++
 	s.next, a.free = a.free, r.slot+1
-	a.day.end(s.day, s.tokens, requests, tokens)
-	a.month.end(s.month, s.tokens, requests, tokens)
+	a.share.changed(a)
 	return true
 }
 
-func (a *account) reserve(now time.Time, lim Limits, tokens int64) (Reservation, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.turn(now)
-	day, month := &a.day.current, &a.month.current
-	switch {
-	case lacks(lim.TokensPerMonth, month.tokens, tokens):
-		return Reservation{}, exceeded(TokensPerMonth, lim.TokensPerMonth, month.tokens, tokens, monthEnd(month.period))
-	case lacks(lim.TokensPerDay, day.tokens, tokens):
-		return Reservation{}, exceeded(TokensPerDay, lim.TokensPerDay, day.tokens, tokens, dayEnd(day.period))
-	case lacks(lim.RequestsPerDay, day.requests, 1):
-		return Reservation{}, exceeded(RequestsPerDay, lim.RequestsPerDay, day.requests, 1, dayEnd(day.period))
+// turn makes the periods that at lies in the current ones.
+func (a *account) turn(at time.Time) {
+	if today := dayOf(at); today != a.now[day] || a.ends[day].IsZero() {
+		for s := range spans {
+			a.now[s] = s.periodOf(at)
+			a.ends[s] = s.end(a.now[s])
+		}
 	}
-	day.reserve(tokens)
-	month.reserve(tokens)
+}
+
+// usage returns the organisation's usage, or a key's, with the current periods
+// turned to.
+func (a *account) usage(key string) *usage {
+	u := &a.own
+	if key != "" {
+		if u = a.keys[key]; u == nil {
+			if a.keys == nil {
+				a.keys = make(map[string]*usage)
+			}
+			u = new(usage)
+			a.keys[key] = u
+		}
+	}
+	u.turn(&a.now)
+	return u
+}
+
+// refusalOrder is the order in which windows are held against a request: where
+// several have no room, the one that begins anew last is named.
+var refusalOrder = [...]int{3, 2, 1, 0}
+
+// reserve sets aside one request and n tokens in all windows, or in none. In a
+// fleet, short says whether only a lease is missing.
+func (a *account) reserve(who *Who, at, now time.Time, n int64) (r Reservation, short bool, err error) {
+	a.turn(at)
+	own := a.usage("")
+	var key *usage
+	if who.Key != "" {
+		key = a.usage(who.Key)
+	}
+	for _, i := range refusalOrder {
+		asked := n
+		if windows[i].unit == requests {
+			asked = 1
+		}
+		if err := a.fits(own.at(i), i, "", a.limit(i, who.Limits.of(i), at), asked, now); err != nil {
+			return Reservation{}, err == errShort, err
+		}
+		if key != nil {
+			if err := a.fits(key.at(i), i, who.Key, who.KeyLimits.of(i), asked, now); err != nil {
+				return Reservation{}, err == errShort, err
+			}
+		}
+	}
+	own.reserve(n)
+	if key != nil {
+		key.reserve(n)
+	}
+	a.share.changed(a)
 
 	if a.free == 0 {
 		a.slots = append(a.slots, slot{})
@@ -90,119 +145,84 @@ func (a *account) reserve(now time.Time, lim Limits, tokens int64) (Reservation,
 	i := a.free - 1
 	s := &a.slots[i]
 	a.free = s.next
-	s.tokens, s.day, s.month = tokens, day.period, month.period
-	return Reservation{account: a, slot: i, generation: s.generation}, nil
+	s.tokens, s.in, s.key = n, a.now, key
+	return Reservation{account: a, slot: i, generation: s.generation}, false, nil
 }
 
-func (a *account) query(now time.Time, lim Limits) [3]Window {
+// fits holds n more against a limit.
+func (a *account) fits(c *count, window int, key string, limit, n int64, now time.Time) error {
+	switch {
+	case limit <= 0:
+		return nil
+	case a.share != nil:
+		return a.share.fits(a, c, window, key, limit, n, now)
+	case lacks(limit, c.used, c.reserved, n):
+		return a.exceeded(window, key, limit, c.used, c.reserved, n)
+	}
+	return nil
+}
+
+func (a *account) exceeded(window int, key string, limit, used, reserved, n int64) error {
+	w := &windows[window]
+	return &Exceeded{Window: w.name, Key: key, Limit: limit, Used: used, Reserved: reserved, Asked: n, ResetsAt: a.ends[w.span]}
+}
+
+// query returns the windows: the organisation's, of which requests per month
+// is left out where it has no limit, and those of the key that have one.
+func (a *account) query(who *Who, now time.Time, news bool) []Window {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.turn(now)
-	day, month := &a.day.current, &a.month.current
-	return [3]Window{
-		day.requests.window(RequestsPerDay, lim.RequestsPerDay, dayEnd(day.period)),
-		day.tokens.window(TokensPerDay, lim.TokensPerDay, dayEnd(day.period)),
-		month.tokens.window(TokensPerMonth, lim.TokensPerMonth, monthEnd(month.period)),
+	if news {
+		a.share.wanted(a)
 	}
+	all := make([]Window, 0, len(windows))
+	own := a.usage("")
+	for i := range windows {
+		if limit := a.limit(i, who.Limits.of(i), now); limit > 0 || windows[i].name != RequestsPerMonth {
+			all = append(all, own.at(i).window(i, "", limit, a.ends[windows[i].span]))
+		}
+	}
+	if who.Key == "" || who.KeyLimits == (Limits{}) {
+		return all
+	}
+	key := a.usage(who.Key)
+	for i := range windows {
+		if limit := who.KeyLimits.of(i); limit > 0 {
+			all = append(all, key.at(i).window(i, who.Key, limit, a.ends[windows[i].span]))
+		}
+	}
+	return all
 }
 
-func (a *account) room(now time.Time, lim Limits) (requests, tokens Room) {
+// room returns the tightest windows, of requests and of tokens.
+func (a *account) room(who *Who, now time.Time) (tightest [units]Room) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.turn(now)
-	day, month := &a.day.current, &a.month.current
-	untilDay := dayEnd(day.period).Sub(now)
-	requests = day.requests.room(lim.RequestsPerDay, untilDay)
-	tokens = tighter(day.tokens.room(lim.TokensPerDay, untilDay), month.tokens.room(lim.TokensPerMonth, a.monthEnds.Sub(now)))
-	return requests, tokens
-}
-
-// turn makes the periods that now lies in the current ones.
-func (a *account) turn(now time.Time) {
-	if dayOf(now) == a.day.current.period && a.month.current.period != 0 {
-		return
+	own := a.usage("")
+	var key *usage
+	if who.KeyLimits != (Limits{}) && who.Key != "" {
+		key = a.usage(who.Key)
 	}
-	day, month := periods(now)
-	a.day.turn(day)
-	a.month.turn(month)
-	a.monthEnds = monthEnd(month)
-}
-
-// ring is the current period and the one that was current before it. The latter
-// is kept for the reservations that began in it, and for a clock that is set back
-// over midnight: nothing is forgotten then.
-type ring struct {
-	current, before counts
-}
-
-func (r *ring) turn(p period) {
-	if r.current.period == p {
-		return
+	for i := range windows {
+		w := &windows[i]
+		reset := a.ends[w.span].Sub(now)
+		t := &tightest[w.unit]
+		*t = tighter(*t, own.at(i).room(a.limit(i, who.Limits.of(i), now), reset))
+		if key != nil {
+			*t = tighter(*t, key.at(i).room(who.KeyLimits.of(i), reset))
+		}
 	}
-	r.current, r.before = r.before, r.current
-	if r.current.period != p {
-		r.current = counts{period: p}
+	return tightest
+}
+
+// idle tells whether nothing of the account matters any more: it holds nothing,
+// and its periods have passed.
+func (a *account) idle(now time.Time) bool {
+	if a.own.reserved() {
+		return false
 	}
+	ring, p := &a.own.rings[month], month.periodOf(now)
+	return ring.current.period < p && ring.before.period < p
 }
-
-func (r *ring) end(p period, reserved, requests, tokens int64) {
-	switch p {
-	case r.current.period:
-		r.current.end(reserved, requests, tokens)
-	case r.before.period:
-		r.before.end(reserved, requests, tokens)
-	}
-}
-
-// counts is what was used and reserved in one period.
-type counts struct {
-	period           period
-	requests, tokens count
-}
-
-func (c *counts) reserve(tokens int64) {
-	c.requests.reserved++
-	c.tokens.reserved += tokens
-}
-
-func (c *counts) end(reserved, requests, tokens int64) {
-	c.requests.reserved--
-	c.requests.used += requests
-	c.tokens.reserved -= reserved
-	c.tokens.used = add(c.tokens.used, tokens)
-}
-
-type count struct{ used, reserved int64 }
-
-func (c count) window(name string, limit int64, resets time.Time) Window {
-	return Window{Name: name, Used: c.used, Reserved: c.reserved, Limit: limit, ResetsAt: resets}
-}
-
-func (c count) room(limit int64, reset time.Duration) Room {
-	if limit <= 0 {
-		return Room{}
-	}
-	return Room{Limit: limit, Remaining: max(0, limit-c.used-c.reserved), Reset: reset}
-}
-
-// lacks tells whether n more would pass the limit, or whether it is passed
-// already. What is reserved is far from the largest number, see [MaxTokens], so
-// the difference cannot overflow.
-func lacks(limit int64, c count, n int64) bool {
-	return limit > 0 && c.used > limit-c.reserved-n
-}
-
-func exceeded(window string, limit int64, c count, asked int64, resets time.Time) error {
-	return &Exceeded{Window: window, Limit: limit, Used: c.used, Reserved: c.reserved, Asked: asked, ResetsAt: resets}
-}
-
-// add adds two numbers of at least 0 and stops at the largest there is: however
-// absurd the usage that a backend reports, no count turns around.
-func add(a, b int64) int64 {
-	if a > math.MaxInt64-b {
-		return math.MaxInt64
-	}
-	return a + b
-}
-
-func clamp(tokens int64) int64 { return min(max(tokens, 0), MaxTokens) }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -49,6 +50,10 @@ type Addresses struct {
 	epoch    time.Time
 	seed     maphash.Seed
 	sets     []set
+
+	shared  atomic.Bool // what passes is counted, for other gateways
+	sharing sync.Mutex
+	passed  map[placed]uint32
 }
 
 type set struct {
@@ -92,37 +97,46 @@ func (a *Addresses) Allow(addr netip.Addr) (ok bool, retryAfter time.Duration) {
 		return true, 0
 	}
 	now := int64(a.now().Sub(a.epoch))
-	id, s := a.place(addr)
+	p := place(addr)
+	if ok, retryAfter = a.allow(p, now); ok && a.shared.Load() {
+		a.pass(p)
+	}
+	return ok, retryAfter
+}
 
+func (a *Addresses) allow(p placed, now int64) (ok bool, retryAfter time.Duration) {
+	s := a.set(p)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	w := s.find(id)
+	w := s.find(p.id)
 	full := max(w.full, now)
-	if wait := full - now - a.slack; wait > 0 && w.addr == id {
+	if wait := full - now - a.slack; wait > 0 && w.addr == p.id {
 		return false, time.Duration(wait)
 	}
-	if w.addr != id {
+	if w.addr != p.id {
 		full = now
 	}
-	*w = way{addr: id, full: full + a.interval}
+	*w = way{addr: p.id, full: full + a.interval}
 	return true, 0
 }
 
-// place returns what an address is counted by, and the set it belongs to.
-func (a *Addresses) place(addr netip.Addr) (id uint64, s *set) {
-	var family uint64
+// place returns what an address is counted by.
+func place(addr netip.Addr) placed {
 	switch addr = addr.Unmap(); {
 	case addr.Is4():
 		b := addr.As4()
-		id = uint64(binary.BigEndian.Uint32(b[:]))
+		return placed{id: uint64(binary.BigEndian.Uint32(b[:]))}
 	case addr.Is6():
 		b := addr.As16()
-		id, family = binary.BigEndian.Uint64(b[:8]), 1
-	default:
-		id = 1 << 32 // above every IPv4 address
+		return placed{id: binary.BigEndian.Uint64(b[:8]), family: 1}
 	}
-	h := maphash.Comparable(a.seed, id) >> (64 - setBits)
-	return id, &a.sets[family<<setBits|h]
+	return placed{id: 1 << 32} // above every IPv4 address
+}
+
+// set returns the set that it belongs to.
+func (a *Addresses) set(p placed) *set {
+	h := maphash.Comparable(a.seed, p.id) >> (64 - setBits)
+	return &a.sets[uint64(p.family)<<setBits|h]
 }
 
 // find returns the way that holds id, or else the one to give to it: that

@@ -12,12 +12,12 @@
 //
 // # Windows
 //
-// [Windows] counts requests per day, tokens per day and tokens per month for
-// each organisation, all in UTC. Nobody knows beforehand what a request will
-// use, so an estimate is reserved before it goes to a backend and replaced
-// with the truth when it ends:
+// [Windows] counts requests and tokens, per day and per month, for each
+// organisation and each of its keys, all in UTC. Nobody knows beforehand what a
+// request will use, so an estimate is reserved before it goes to a backend and
+// replaced with the truth when it ends:
 //
-//	r, err := windows.Reserve(org, limits, estimate)
+//	r, err := windows.Reserve(who, arrival, estimate)
 //	if err != nil {
 //		return err // an *Exceeded: which window, and when it begins anew
 //	}
@@ -33,8 +33,24 @@
 // nothing, whoever calls it. It settles in the windows that it was made in, even
 // when midnight has passed since.
 //
-// Counts are held in memory: they begin anew with the process. A limit of 0
-// is no limit; use is counted all the same.
+// Counts are held in memory, of the current day and month and of those before
+// them: a clock that is set back over midnight forgets nothing. They outlive the
+// process in the gateway's ledger, from which [Windows.Restore] takes those of
+// the current periods. A limit of 0 is no limit; use is counted all the same. A
+// [Grant] adds to a limit for a time.
+//
+// # Fleets
+//
+// Several gateways share one set of limits through a [Lessor]. Each leases room
+// ahead, in blocks that get smaller as less is left, so that a request seldom
+// waits for a round trip and the sum of all leases never passes the limit. It
+// tells, about once a second, what it has used: an absolute number, so that
+// telling it twice changes nothing, and a store that has lost everything is
+// told all of it again.
+//
+// While the store is away, the leases in hand are used up, or run out; then
+// reservations are refused with a *[StoreLost], or, with Options.AllowOnLoss,
+// each gateway goes by its own counts and by what it knew last of the others'.
 //
 // Everything here may be used by any number of goroutines at once.
 package quota

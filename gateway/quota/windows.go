@@ -1,24 +1,41 @@
 package quota
 
 import (
+	"log/slog"
 	"sync"
 	"time"
 )
 
-// Windows counts what organisations use. Make it with [NewWindows].
-type Windows struct {
-	now  func() time.Time
-	mu   sync.RWMutex
-	orgs map[string]*account
+// Options are what Windows are made of.
+type Options struct {
+	Clock       func() time.Time // nil: time.Now
+	Lessor      Lessor           // what the limits are shared through; nil: this gateway has them for itself
+	AllowOnLoss bool             // once the lessor is away and the leases are used up, each gateway counts for itself; otherwise it refuses
+	Log         *slog.Logger     // nil: none
 }
 
-// NewWindows makes windows that nothing has been used of. A nil clock is
-// time.Now.
-func NewWindows(clock func() time.Time) *Windows {
-	if clock == nil {
-		clock = time.Now
+// Windows counts what organisations and keys use. Make it with [NewWindows].
+type Windows struct {
+	now    func() time.Time
+	fleet  *fleet // nil: this gateway alone
+	mu     sync.RWMutex
+	orgs   map[string]*account
+	grants map[string][]Grant // by organisation
+}
+
+// NewWindows makes windows that nothing has been used of.
+func NewWindows(o Options) *Windows {
+	if o.Clock == nil {
+		o.Clock = time.Now
 	}
-	return &Windows{now: clock, orgs: make(map[string]*account)}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	w := &Windows{now: o.Clock, orgs: make(map[string]*account)}
+	if o.Lessor != nil {
+		w.fleet = newFleet(w, o)
+	}
+	return w
 }
 
 // MaxTokens is the most that one reservation holds or settles: far above any
@@ -26,31 +43,43 @@ func NewWindows(clock func() time.Time) *Windows {
 const MaxTokens = 1 << 40
 
 // Reserve sets aside one request and so many tokens (less than 0 is 0, more than
-// [MaxTokens] is that) in all windows of an organisation, or in none: then the
-// error is an *[Exceeded].
-// An organisation is known by its name, and is made when first heard of: pass
-// only names that are configured.
+// [MaxTokens] is that) in all windows of an organisation and a key, or in none:
+// then the error is an *[Exceeded], or a *[StoreLost] in a fleet. They count in
+// the day and the month of at, the request's arrival.
+// An organisation is known by its name and a key by its id; both are made when
+// first heard of: pass only what is configured.
 //
 // The reservation must be settled or released, or it holds its room until its
 // windows end.
-func (w *Windows) Reserve(org string, lim Limits, tokens int64) (Reservation, error) {
-	return w.account(org).reserve(w.now(), lim, clamp(tokens))
+func (w *Windows) Reserve(who Who, at time.Time, tokens int64) (Reservation, error) {
+	tokens = clamp(tokens)
+	if w.fleet != nil {
+		return w.fleet.reserve(&who, at, tokens)
+	}
+	a := w.lock(who.Org)
+	defer a.mu.Unlock()
+	r, _, err := a.reserve(&who, at, time.Time{}, tokens)
+	return r, err
 }
 
 // Query returns the windows of an organisation, always these and in this order:
-// requests per day, tokens per day, tokens per month.
-func (w *Windows) Query(org string, lim Limits) []Window {
-	all := w.account(org).query(w.now(), lim)
-	return all[:]
-}
+// requests per day, tokens per day, requests per month where that is limited,
+// tokens per month; then those of the key that have limits of their own.
+// In a fleet, the store is asked for news of them, which the next Query has.
+func (w *Windows) Query(who Who) []Window { return w.account(who.Org).query(&who, w.now(), true) }
 
-// Room returns what the tightest window of an organisation leaves of requests,
-// and of tokens. Reservations in flight are taken off.
-func (w *Windows) Room(org string, lim Limits) (requests, tokens Room) {
-	if lim == (Limits{}) {
+// Glance is Query without asking for news: for looking at all organisations
+// every few seconds.
+func (w *Windows) Glance(who Who) []Window { return w.account(who.Org).query(&who, w.now(), false) }
+
+// Room returns what the tightest window of an organisation and a key leaves of
+// requests, and of tokens. Reservations in flight are taken off.
+func (w *Windows) Room(who Who) (ofRequests, ofTokens Room) {
+	if who.Limits == (Limits{}) && who.KeyLimits == (Limits{}) {
 		return Room{}, Room{}
 	}
-	return w.account(org).room(w.now(), lim)
+	room := w.account(who.Org).room(&who, w.now())
+	return room[requests], room[tokens]
 }
 
 // tighter is the one with less room; where both have as little, the one that
@@ -60,6 +89,45 @@ func tighter(a, b Room) Room {
 		return b
 	}
 	return a
+}
+
+// Count is what one key has used in the day and the month of some moment.
+type Count struct {
+	Org, Key                   string
+	DayRequests, DayTokens     int64
+	MonthRequests, MonthTokens int64
+}
+
+// Restore adds what was used before this process began, in the day and the
+// month of at. Call it before the first Reserve.
+func (w *Windows) Restore(at time.Time, counts []Count) {
+	for i := range counts {
+		c := &counts[i]
+		a := w.lock(c.Org)
+		a.turn(at)
+		for _, u := range [...]*usage{a.usage(""), a.usage(c.Key)} {
+			for i, n := range [...]int64{c.DayRequests, c.DayTokens, c.MonthRequests, c.MonthTokens} {
+				u.at(i).used = add(u.at(i).used, max(n, 0))
+			}
+			if c.Key == "" {
+				break
+			}
+		}
+		a.share.changed(a)
+		a.mu.Unlock()
+	}
+}
+
+// lock returns the account of an organisation, locked; made if need be.
+func (w *Windows) lock(org string) *account {
+	for {
+		a := w.account(org)
+		a.mu.Lock()
+		if !a.gone {
+			return a
+		}
+		a.mu.Unlock()
+	}
 }
 
 // account returns the account of an organisation, made if need be.
@@ -73,8 +141,23 @@ func (w *Windows) account(org string) *account {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if a = w.orgs[org]; a == nil {
-		a = new(account)
+		a = &account{org: org, grants: w.grants[org], share: w.fleet.newShare()}
 		w.orgs[org] = a
 	}
 	return a
+}
+
+// forget drops the accounts of which nothing matters any more.
+func (w *Windows) forget() {
+	now := w.now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for org, a := range w.orgs {
+		a.mu.Lock()
+		if a.idle(now) {
+			a.gone = true
+			delete(w.orgs, org)
+		}
+		a.mu.Unlock()
+	}
 }

@@ -2,7 +2,9 @@ package quota
 
 import (
 	"errors"
+	"fmt"
 	"math"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -13,14 +15,14 @@ var limits = Limits{RequestsPerDay: 3, TokensPerDay: 100, TokensPerMonth: 150}
 
 // used and reserved return the three windows' counts.
 func used(w *Windows, org string) (n [3]int64) {
-	for i, win := range w.Query(org, limits) {
+	for i, win := range w.Query(Who{Org: org, Limits: limits}) {
 		n[i] = win.Used
 	}
 	return n
 }
 
 func reserved(w *Windows, org string) (n [3]int64) {
-	for i, win := range w.Query(org, limits) {
+	for i, win := range w.Query(Who{Org: org, Limits: limits}) {
 		n[i] = win.Reserved
 	}
 	return n
@@ -28,7 +30,7 @@ func reserved(w *Windows, org string) (n [3]int64) {
 
 func mustReserve(t *testing.T, w *Windows, org string, tokens int64) Reservation {
 	t.Helper()
-	r, err := w.Reserve(org, limits, tokens)
+	r, err := w.Reserve(Who{Org: org, Limits: limits}, w.now(), tokens)
 	if err != nil {
 		t.Fatalf("reserve %d: %v", tokens, err)
 	}
@@ -37,7 +39,7 @@ func mustReserve(t *testing.T, w *Windows, org string, tokens int64) Reservation
 
 func TestQuery(t *testing.T) {
 	c := newClock(utc("2026-11-22 10:30:00"))
-	w := NewWindows(c.now)
+	w := NewWindows(Options{Clock: c.now})
 	mustReserve(t, w, "acme", 30).Settle(20)
 	mustReserve(t, w, "acme", 40)
 	mustReserve(t, w, "beta", 7)
@@ -47,7 +49,7 @@ func TestQuery(t *testing.T) {
 		{Name: "tokens_per_day", Used: 20, Reserved: 40, Limit: 100, ResetsAt: midnight},
 		{Name: "tokens_per_month", Used: 20, Reserved: 40, Limit: 150, ResetsAt: month},
 	}
-	got := w.Query("acme", limits)
+	got := w.Query(Who{Org: "acme", Limits: limits})
 	if len(got) != len(want) {
 		t.Fatalf("Query = %v, want %v", got, want)
 	}
@@ -67,23 +69,23 @@ func TestReserveRefuses(t *testing.T) {
 		want   Exceeded
 	}{
 		{"requests", Limits{RequestsPerDay: 2}, []int64{1, 1, 0},
-			Exceeded{RequestsPerDay, 2, 1, 1, 1, midnight}},
+			Exceeded{RequestsPerDay, 2, 1, 1, 1, midnight, ""}},
 		{"tokens of the day", Limits{TokensPerDay: 100}, []int64{10, 60, 31},
-			Exceeded{TokensPerDay, 100, 10, 60, 31, midnight}},
+			Exceeded{TokensPerDay, 100, 10, 60, 31, midnight, ""}},
 		{"tokens of the month", Limits{TokensPerMonth: 100}, []int64{10, 60, 31},
-			Exceeded{TokensPerMonth, 100, 10, 60, 31, month}},
+			Exceeded{TokensPerMonth, 100, 10, 60, 31, month, ""}},
 		{"more than the limit at once", Limits{TokensPerDay: 100}, []int64{101},
-			Exceeded{TokensPerDay, 100, 0, 0, 101, midnight}},
+			Exceeded{TokensPerDay, 100, 0, 0, 101, midnight, ""}},
 		{"day and month: what lasts longest", Limits{RequestsPerDay: 1, TokensPerDay: 50, TokensPerMonth: 50}, []int64{10, 41},
-			Exceeded{TokensPerMonth, 50, 10, 0, 41, month}},
+			Exceeded{TokensPerMonth, 50, 10, 0, 41, month, ""}},
 		{"absurd", Limits{TokensPerDay: math.MaxInt64, TokensPerMonth: 100}, []int64{100, math.MaxInt64},
-			Exceeded{TokensPerMonth, 100, 100, 0, MaxTokens, month}},
+			Exceeded{TokensPerMonth, 100, 100, 0, MaxTokens, month, ""}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			w := NewWindows(newClock(utc("2026-11-22 10:00:00")).now)
+			w := NewWindows(Options{Clock: newClock(utc("2026-11-22 10:00:00")).now})
 			last := len(tc.ask) - 1
 			for i, n := range tc.ask[:last] {
-				r, err := w.Reserve("acme", tc.limits, n)
+				r, err := w.Reserve(Who{Org: "acme", Limits: tc.limits}, w.now(), n)
 				if err != nil {
 					t.Fatalf("reserve %d: %v", n, err)
 				}
@@ -91,8 +93,8 @@ func TestReserveRefuses(t *testing.T) {
 					r.Settle(n)
 				}
 			}
-			before := w.Query("acme", tc.limits)
-			r, err := w.Reserve("acme", tc.limits, tc.ask[last])
+			before := w.Query(Who{Org: "acme", Limits: tc.limits})
+			r, err := w.Reserve(Who{Org: "acme", Limits: tc.limits}, w.now(), tc.ask[last])
 			var got *Exceeded
 			if !errors.As(err, &got) {
 				t.Fatalf("reserve %d: %v, want an *Exceeded", tc.ask[last], err)
@@ -103,7 +105,7 @@ func TestReserveRefuses(t *testing.T) {
 			if r.Settle(1) || r.Release() {
 				t.Error("a refused reservation could be ended")
 			}
-			for i, win := range w.Query("acme", tc.limits) {
+			for i, win := range w.Query(Who{Org: "acme", Limits: tc.limits}) {
 				if win != before[i] {
 					t.Errorf("the refusal changed %+v to %+v", before[i], win)
 				}
@@ -128,7 +130,7 @@ func TestRemaining(t *testing.T) {
 }
 
 func TestExceededSays(t *testing.T) {
-	err := &Exceeded{TokensPerDay, 100, 10, 60, 31, utc("2026-11-23 00:00:00")}
+	err := &Exceeded{TokensPerDay, 100, 10, 60, 31, utc("2026-11-23 00:00:00"), ""}
 	const want = "no room in tokens_per_day: 31 asked for, 10 used and 60 reserved of 100, begins anew at 2026-11-23T00:00:00Z"
 	if err.Error() != want {
 		t.Errorf("got  %s\nwant %s", err, want)
@@ -153,7 +155,7 @@ func TestEndCountsOnce(t *testing.T) {
 		{"settle more than was reserved", settle(40), settle(9), [3]int64{1, 40, 40}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			w := NewWindows(newClock(utc("2026-11-22 10:00:00")).now)
+			w := NewWindows(Options{Clock: newClock(utc("2026-11-22 10:00:00")).now})
 			r := mustReserve(t, w, "acme", 10)
 			again := r // a copy is the same reservation
 			if !tc.first(r) {
@@ -177,7 +179,7 @@ func TestEndCountsOnce(t *testing.T) {
 }
 
 func TestReserveNegative(t *testing.T) {
-	w := NewWindows(newClock(utc("2026-11-22 10:00:00")).now)
+	w := NewWindows(Options{Clock: newClock(utc("2026-11-22 10:00:00")).now})
 	mustReserve(t, w, "acme", -5)
 	if got, want := reserved(w, "acme"), [3]int64{1, 0, 0}; got != want {
 		t.Errorf("reserved %v, want %v", got, want)
@@ -210,7 +212,7 @@ func TestWindowsEnd(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			c := newClock(utc(tc.reserve))
-			w := NewWindows(c.now)
+			w := NewWindows(Options{Clock: c.now})
 			r := mustReserve(t, w, "acme", 30)
 			mustReserve(t, w, "acme", 10)
 			c.set(utc(tc.end))
@@ -223,7 +225,7 @@ func TestWindowsEnd(t *testing.T) {
 			if got := reserved(w, "acme"); got != tc.reserved {
 				t.Errorf("reserved %v, want %v", got, tc.reserved)
 			}
-			all := w.Query("acme", limits)
+			all := w.Query(Who{Org: "acme", Limits: limits})
 			for i, want := range []string{tc.resets[0], tc.resets[0], tc.resets[1]} {
 				if !all[i].ResetsAt.Equal(utc(want)) {
 					t.Errorf("%s resets at %v, want %s", all[i].Name, all[i].ResetsAt, want)
@@ -237,7 +239,7 @@ func TestWindowsEnd(t *testing.T) {
 // was settled in it meanwhile.
 func TestClockSetBack(t *testing.T) {
 	c := newClock(utc("2026-11-30 23:59:59"))
-	w := NewWindows(c.now)
+	w := NewWindows(Options{Clock: c.now})
 	mustReserve(t, w, "acme", 30).Settle(20)
 	late := mustReserve(t, w, "acme", 30)
 	c.set(utc("2026-12-01 00:00:01"))
@@ -270,10 +272,10 @@ func TestRoom(t *testing.T) {
 		{"overdrawn", Limits{RequestsPerDay: 1, TokensPerDay: 45, TokensPerMonth: 1000}, Room{1, 0, day}, Room{45, 0, day}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			w := NewWindows(newClock(utc("2026-11-22 10:00:00")).now)
+			w := NewWindows(Options{Clock: newClock(utc("2026-11-22 10:00:00")).now})
 			mustReserve(t, w, "acme", 30).Settle(20)
 			mustReserve(t, w, "acme", 30)
-			requests, tokens := w.Room("acme", tc.limits)
+			requests, tokens := w.Room(Who{Org: "acme", Limits: tc.limits})
 			if requests != tc.requests || tokens != tc.tokens {
 				t.Errorf("Room = %v, %v, want %v, %v", requests, tokens, tc.requests, tc.tokens)
 			}
@@ -282,20 +284,18 @@ func TestRoom(t *testing.T) {
 }
 
 func TestUsageDoesNotWrap(t *testing.T) {
-	w := NewWindows(newClock(utc("2026-11-22 10:00:00")).now)
-	a := w.account("acme")
-	a.turn(w.now())
-	a.month.current.tokens.used = math.MaxInt64 - 10
-	r, err := w.Reserve("acme", Limits{}, 1)
+	w := NewWindows(Options{Clock: newClock(utc("2026-11-22 10:00:00")).now})
+	w.Restore(w.now(), []Count{{Org: "acme", MonthTokens: math.MaxInt64 - 10}})
+	r, err := w.Reserve(Who{Org: "acme", Limits: Limits{}}, w.now(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.Settle(math.MaxInt64)
-	all := w.Query("acme", Limits{})
+	all := w.Query(Who{Org: "acme", Limits: Limits{}})
 	if all[1].Used != MaxTokens || all[2].Used != math.MaxInt64 {
 		t.Errorf("used %d in the day and %d in the month, want %d and %d", all[1].Used, all[2].Used, int64(MaxTokens), int64(math.MaxInt64))
 	}
-	if _, err := w.Reserve("acme", Limits{TokensPerMonth: math.MaxInt64}, 1); err == nil {
+	if _, err := w.Reserve(Who{Org: "acme", Limits: Limits{TokensPerMonth: math.MaxInt64}}, w.now(), 1); err == nil {
 		t.Error("a month used up let one more token through")
 	}
 }
@@ -304,13 +304,13 @@ func TestUsageDoesNotWrap(t *testing.T) {
 // than the limits together.
 func TestLimitsHoldUnderContention(t *testing.T) {
 	lim := Limits{RequestsPerDay: 1500, TokensPerDay: 20_000, TokensPerMonth: 18_000}
-	w := NewWindows(newClock(utc("2026-11-22 10:00:00")).now)
+	w := NewWindows(Options{Clock: newClock(utc("2026-11-22 10:00:00")).now})
 	var tokens, requests, refused atomic.Int64
 	var wg sync.WaitGroup
 	for g := range 8 {
 		wg.Go(func() {
 			for i := range 1000 {
-				r, err := w.Reserve("acme", lim, 10)
+				r, err := w.Reserve(Who{Org: "acme", Limits: lim}, w.now(), 10)
 				if err != nil {
 					refused.Add(1)
 					continue
@@ -333,7 +333,7 @@ func TestLimitsHoldUnderContention(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	all := w.Query("acme", lim)
+	all := w.Query(Who{Org: "acme", Limits: lim})
 	for i, want := range []int64{requests.Load(), tokens.Load(), tokens.Load()} {
 		if all[i].Used != want || all[i].Reserved != 0 {
 			t.Errorf("%s: used %d, reserved %d, want %d, 0", all[i].Name, all[i].Used, all[i].Reserved, want)
@@ -351,45 +351,76 @@ func TestLimitsHoldUnderContention(t *testing.T) {
 }
 
 func TestReserveAllocatesNothing(t *testing.T) {
-	w := NewWindows(nil)
+	w := NewWindows(Options{})
 	lim := Limits{RequestsPerDay: 1 << 40, TokensPerDay: 1 << 40, TokensPerMonth: 1 << 40}
 	if n := testing.AllocsPerRun(1000, func() {
-		r, err := w.Reserve("acme", lim, 100)
+		r, err := w.Reserve(Who{Org: "acme", Limits: lim}, w.now(), 100)
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.Room("acme", lim)
+		w.Room(Who{Org: "acme", Limits: lim})
 		r.Settle(50)
 	}); n != 0 {
 		t.Errorf("%v allocations, want none", n)
 	}
 }
 
+// heap is how many bytes are in use.
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
 func BenchmarkReserveSettle(b *testing.B) {
 	lim := Limits{RequestsPerDay: 1 << 60, TokensPerDay: 1 << 60, TokensPerMonth: 1 << 60}
 	b.Run("alone", func(b *testing.B) {
-		w := NewWindows(nil)
+		w := NewWindows(Options{})
 		b.ReportAllocs()
 		for b.Loop() {
-			r, _ := w.Reserve("acme", lim, 100)
+			r, _ := w.Reserve(Who{Org: "acme", Limits: lim}, w.now(), 100)
 			r.Settle(50)
 		}
 	})
 	b.Run("with room", func(b *testing.B) {
-		w := NewWindows(nil)
+		w := NewWindows(Options{})
 		b.ReportAllocs()
 		for b.Loop() {
-			r, _ := w.Reserve("acme", lim, 100)
-			w.Room("acme", lim)
+			r, _ := w.Reserve(Who{Org: "acme", Limits: lim}, w.now(), 100)
+			w.Room(Who{Org: "acme", Limits: lim})
 			r.Settle(50)
 		}
 	})
+	for _, n := range []int{1, 1000, 100_000} {
+		b.Run(fmt.Sprintf("organisations=%d", n), func(b *testing.B) {
+			names := make([]string, n)
+			for i := range names {
+				names[i] = fmt.Sprintf("org-%d", i)
+			}
+			w := NewWindows(Options{})
+			before := heap()
+			for _, name := range names {
+				r, _ := w.Reserve(Who{Org: name, Key: "key", Limits: lim}, w.now(), 100)
+				r.Settle(50)
+			}
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				i = (i + 7919) % n // in no order that a cache likes
+				r, _ := w.Reserve(Who{Org: names[i], Key: "key", Limits: lim}, w.now(), 100)
+				r.Settle(50)
+			}
+			b.ReportMetric(float64(heap()-before)/float64(n), "B/org")
+			runtime.KeepAlive(w)
+		})
+	}
 	b.Run("one organisation in parallel", func(b *testing.B) {
-		w := NewWindows(nil)
+		w := NewWindows(Options{})
 		b.ReportAllocs()
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
-				r, _ := w.Reserve("acme", lim, 100)
+				r, _ := w.Reserve(Who{Org: "acme", Limits: lim}, w.now(), 100)
 				r.Settle(50)
 			}
 		})

@@ -33,7 +33,7 @@ func TestCardFollowsItsLoad(t *testing.T) {
 			for range int(d / time.Second) {
 				time.Sleep(time.Second)
 				var err error
-				if sample, err = s.Read(t.Context(), 0); err != nil {
+				if sample, err = s.Read(t.Context(), 0, gpu.All); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -83,12 +83,13 @@ func TestCardFollowsItsLoad(t *testing.T) {
 
 func TestDevices(t *testing.T) {
 	s := New(Card{"text2sql", &load{}}, Card{"chat", &load{}})
-	list, err := s.Devices(t.Context())
+	listing, err := s.Devices(t.Context())
+	list := listing.Devices
 	if err != nil || len(list) != 2 || list[1].Index != 1 || list[1].Serves != "chat" || list[0].UUID == list[1].UUID {
 		t.Errorf("devices %+v, %v", list, err)
 	}
 	for _, index := range []int{-1, 2} {
-		if _, err := s.Read(t.Context(), index); err == nil {
+		if _, err := s.Read(t.Context(), index, gpu.All); err == nil {
 			t.Errorf("gpu %d was read, and there is none", index)
 		}
 	}

@@ -13,9 +13,9 @@ func Grade(s backends.State) widget.Style {
 	switch s {
 	case backends.Healthy:
 		return widget.Good
-	case backends.Degraded, backends.Trial, backends.Draining:
+	case backends.Degraded, backends.Starting, backends.Loading, backends.Draining:
 		return widget.Warn
-	case backends.Down:
+	case backends.Down, backends.Hung:
 		return widget.Bad
 	}
 	return widget.Unknown
@@ -24,8 +24,8 @@ func Grade(s backends.State) widget.Style {
 // stateMark is the shape of a state.
 func stateMark(t *widget.Theme, s backends.State) string {
 	switch s {
-	case backends.Trial:
-		return t.Trial
+	case backends.Starting, backends.Loading:
+		return t.Half
 	case backends.Draining:
 		return t.Drain
 	}
@@ -44,7 +44,9 @@ func Condition(b *backends.BackendStatus) (widget.Style, string, time.Time) {
 		r := &b.Replicas[0]
 		return Grade(r.State), r.State.String(), r.Since
 	}
-	healthy, unknown, draining := 0, 0, 0
+	healthy, unknown := 0, 0
+	first := b.Replicas[0].State
+	same := true
 	var newest time.Time
 	for i := range b.Replicas {
 		r := &b.Replicas[i]
@@ -53,21 +55,16 @@ func Condition(b *backends.BackendStatus) (widget.Style, string, time.Time) {
 			healthy++
 		case backends.Unknown:
 			unknown++
-		case backends.Draining:
-			draining++
 		}
+		same = same && r.State == first
 		if r.Since.After(newest) {
 			newest = r.Since
 		}
 	}
 	up := b.Available()
 	switch {
-	case healthy == n:
-		return widget.Good, "healthy", newest
-	case unknown == n:
-		return widget.Unknown, "unknown", newest
-	case draining == n:
-		return widget.Warn, "draining", newest
+	case same:
+		return Grade(first), first.String(), newest
 	case up == 0:
 		return widget.Bad, "down", newest
 	case up < n:

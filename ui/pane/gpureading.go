@@ -3,6 +3,7 @@ package pane
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 
 	"pilothouse/gpu"
@@ -40,6 +41,8 @@ func (p *GPUs) values(t *widget.Theme, g *gpu.GPU) gpuValues {
 	}
 	age := g.Age(p.now)
 	switch {
+	case g.State == gpu.Lost, g.State == gpu.NeedsReset, g.State == gpu.Mismatched, g.State == gpu.Gone:
+		v.state, v.style, v.note = widget.Bad, widget.Muted, g.State.String()
 	case g.At.IsZero():
 		v.state, v.note = widget.Unknown, "no reading"
 	case age >= Stale:
@@ -55,6 +58,14 @@ func (p *GPUs) values(t *widget.Theme, g *gpu.GPU) gpuValues {
 		}
 	}
 	return v
+}
+
+// place is which device it is: "0", or "gpu2:0" of another host.
+func place(g *gpu.GPU) string {
+	if g.Host == "" {
+		return strconv.Itoa(g.Index)
+	}
+	return g.Host + ":" + strconv.Itoa(g.Index)
 }
 
 // throttled grades the reasons: at its power cap, or as somebody set it, is how

@@ -8,6 +8,7 @@ import (
 
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 
 	"pilothouse/gpu"
 	"pilothouse/ui/widget"
@@ -150,7 +151,14 @@ var gpuColumns = [...]widget.Column{
 func (p *GPUs) lines(c *widget.Canvas) {
 	all := p.snap.GPUs
 	p.scroll.clamp(len(all), c.H)
-	spans := widget.Fit(gpuColumns[:], c.W-2)
+	columns := gpuColumns
+	for i := range all {
+		if which := &columns[1]; all[i].Host != "" { // the name of a host is needed to know which it is
+			which.Width = min(max(which.Width, ansi.StringWidth(place(&all[i])+" "+short(all[i].Name))), 18)
+			which.Max = max(which.Max, which.Width)
+		}
+	}
+	spans := widget.Fit(columns[:], c.W-2)
 	noted := spans[len(spans)-1].Col == len(gpuColumns)-1
 	for row := range min(c.H, len(all)-p.scroll.off) {
 		g := &all[p.scroll.off+row]
@@ -162,7 +170,7 @@ func (p *GPUs) lines(c *widget.Canvas) {
 			case 0:
 				text, style = c.Theme.Mark(v.state), v.state
 			case 1:
-				text, style = fmt.Sprintf("%d %s", g.Index, short(g.Name)), widget.Bold
+				text, style = place(g)+" "+short(g.Name), widget.Bold
 			case 2:
 				text, style = g.Serves, widget.Plain
 			case 3:
@@ -221,7 +229,7 @@ func (p *GPUs) card(c *widget.Canvas, x, y, w int, g *gpu.GPU) {
 	left := w - right - 1
 	at := x + 1
 	at += c.Text(at, y, 2, v.state, c.Theme.Mark(v.state)+" ")
-	at += c.Text(at, y, left-at+x, widget.Bold, fmt.Sprintf("%d %s", g.Index, g.Name)) + 2
+	at += c.Text(at, y, left-at+x, widget.Bold, place(g)+" "+g.Name) + 2
 	c.Text(at, y, left-at+x, widget.Plain, g.Serves)
 	for i, s := range [...]string{"100", " 50", "  0"} {
 		c.Text(x+1, y+1+i, 5, widget.Muted, s+" "+[...]string{c.Theme.AxisEnd, c.Theme.Vertical, c.Theme.AxisEnd}[i])

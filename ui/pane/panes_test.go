@@ -28,7 +28,14 @@ func TestCondition(t *testing.T) {
 		{"none", nil, widget.Bad, "none"},
 		{"one", []backends.State{backends.Healthy}, widget.Good, "healthy"},
 		{"one unknown", []backends.State{backends.Unknown}, widget.Unknown, "unknown"},
-		{"one on trial", []backends.State{backends.Trial}, widget.Warn, "trial"},
+		{"one degraded", []backends.State{backends.Degraded}, widget.Warn, "degraded"},
+		{"one starting", []backends.State{backends.Starting}, widget.Warn, "starting"},
+		{"one loading", []backends.State{backends.Loading}, widget.Warn, "loading"},
+		{"one hung", []backends.State{backends.Hung}, widget.Bad, "hung"},
+		{"both hung", []backends.State{backends.Hung, backends.Hung}, widget.Bad, "hung"},
+		{"hung and down", []backends.State{backends.Hung, backends.Down}, widget.Bad, "down"},
+		{"one of two loading", []backends.State{backends.Loading, backends.Healthy}, widget.Warn, "1/2 up"},
+		{"loading and starting", []backends.State{backends.Loading, backends.Starting}, widget.Bad, "down"},
 		{"one draining", []backends.State{backends.Draining}, widget.Warn, "draining"},
 		{"one down", []backends.State{backends.Down}, widget.Bad, "down"},
 		{"all well", []backends.State{backends.Healthy, backends.Healthy}, widget.Good, "healthy"},
@@ -110,8 +117,8 @@ func TestBackendsNoDataIsNoZero(t *testing.T) {
 
 func device(change func(*gpu.GPU)) Data {
 	read := func(v float64) gpu.Reading { return gpu.Read(v, noon) }
-	g := gpu.GPU{Name: "NVIDIA L4", Serves: "chat", At: noon, Throttle: gpu.NotThrottled, Util: read(74), MemUsed: read(15.2 * (1 << 30)), MemTotal: read(22.5 * (1 << 30)),
-		Temp: read(61), Power: read(68), PowerCap: read(72), Clock: read(2040), History: []gpu.Point{{Util: 40}, {Util: float32(math.NaN())}, {Util: 74}}}
+	g := gpu.GPU{Name: "NVIDIA L4", Serves: "chat", At: noon, Sample: gpu.Sample{Throttle: gpu.NotThrottled, Util: read(74), MemUsed: read(15.2 * (1 << 30)), MemTotal: read(22.5 * (1 << 30)),
+		Temp: read(61), Power: read(68), PowerCap: read(72), Clock: read(2040)}, History: []gpu.Point{{Util: 40}, {Util: float32(math.NaN())}, {Util: 74}}}
 	change(&g)
 	return Data{Now: noon, GPUs: &gpu.Snapshot{At: noon, Source: "nvml", GPUs: []gpu.GPU{g}}}
 }
@@ -125,8 +132,10 @@ func TestGPUStates(t *testing.T) {
 	}{
 		{"well", func(*gpu.GPU) {}, []string{"●", "74 %", "15.2", "22.5", "61 °C", "68/72 W"}, []string{"old", "–"}},
 		{"power capped is well", func(g *gpu.GPU) { g.Throttle = gpu.ThrottlePower }, []string{"●"}, []string{"▲"}},
+		{"of another host", func(g *gpu.GPU) { g.Host = "gpu2" }, []string{"gpu2:0", "L4"}, nil},
 		{"hot", func(g *gpu.GPU) { g.Throttle = gpu.ThrottleHeat }, []string{"▲", "heat"}, nil},
 		{"hung", func(g *gpu.GPU) { g.At = noon.Add(-14 * time.Second) }, []string{"○", "14 s old", "74 %"}, []string{"●"}},
+		{"lost", func(g *gpu.GPU) { g.State = gpu.Lost }, []string{"lost", "74 %"}, []string{"●"}},
 		{"never read", func(g *gpu.GPU) { *g = gpu.GPU{Name: "NVIDIA L4"} }, []string{"○", "no read", "–"}, []string{"0 %", "0 W", "0 °C"}},
 		{"full", func(g *gpu.GPU) { g.MemUsed = gpu.Read(22.4*(1<<30), noon) }, []string{"▲", "memory"}, nil},
 		{"no power cap", func(g *gpu.GPU) { g.PowerCap = gpu.Reading{} }, []string{"68 W"}, nil},

@@ -124,7 +124,7 @@ func tokens(n int) string {
 // a word.
 func requestStatus(t *widget.Theme, r *gateway.Record) (string, widget.Style) {
 	if r.Phase != gateway.PhaseEnded {
-		return t.Trial + " " + r.Phase.String(), widget.Plain
+		return t.Half + " " + r.Phase.String(), widget.Plain
 	}
 	word, style := "", widget.Plain
 	switch r.End {

@@ -3,7 +3,7 @@ package widget
 // Glyphs are the shapes that carry meaning and the strokes that carry none.
 // Each is one cell wide.
 type Glyphs struct {
-	Good, Warn, Bad, Unknown, Trial, Drain string // marks of a state
+	Good, Warn, Bad, Unknown, Half, Drain string // marks of a state
 
 	None     string // no data
 	Ellipsis string // text goes on
@@ -19,7 +19,7 @@ type Glyphs struct {
 }
 
 var unicodeGlyphs = Glyphs{
-	Good: "●", Warn: "▲", Bad: "■", Unknown: "○", Trial: "◐", Drain: "▼",
+	Good: "●", Warn: "▲", Bad: "■", Unknown: "○", Half: "◐", Drain: "▼",
 	None: "–", Ellipsis: "…", Dot: "·", Arrow: "→", Pointer: "▸", Branch: "└",
 	Horizontal: "─", Vertical: "│",
 	TopLeft: "╭", TopRight: "╮", BottomLeft: "╰", BottomRight: "╯",
@@ -28,7 +28,7 @@ var unicodeGlyphs = Glyphs{
 }
 
 var asciiGlyphs = Glyphs{
-	Good: "+", Warn: "!", Bad: "X", Unknown: "?", Trial: "~", Drain: "v",
+	Good: "+", Warn: "!", Bad: "X", Unknown: "?", Half: "~", Drain: "v",
 	None: "-", Ellipsis: "~", Dot: "|", Arrow: ">", Pointer: ">", Branch: "`",
 	Horizontal: "-", Vertical: "|",
 	TopLeft: "+", TopRight: "+", BottomLeft: "+", BottomRight: "+",

@@ -1,0 +1,176 @@
+package queue
+
+import (
+	"iter"
+	"math"
+	"time"
+)
+
+// append puts a request at the end of its organisation's part of the line.
+func (q *Queue) append(t *Ticket) {
+	o := t.org
+	if t.prev = o.last; t.prev != nil {
+		t.prev.next = t
+	} else {
+		o.first = t
+		q.turns.append(o)
+	}
+	o.last = t
+	o.waiting++
+	o.backlog += t.tokens
+	q.waiting++
+	q.backlog += t.tokens
+}
+
+// unlink takes it out again. Who has nobody in line keeps no earnings.
+func (q *Queue) unlink(t *Ticket) {
+	o := t.org
+	if t.prev != nil {
+		t.prev.next = t.next
+	} else {
+		o.first = t.next
+	}
+	if t.next != nil {
+		t.next.prev = t.prev
+	} else {
+		o.last = t.prev
+	}
+	t.next, t.prev = nil, nil
+	o.waiting--
+	o.backlog -= t.tokens
+	q.waiting--
+	q.backlog -= t.tokens
+	if o.waiting == 0 {
+		o.deficit, o.turn = 0, false
+		q.turns.remove(o)
+	}
+}
+
+// ring is the organisations with requests in line, in the order of their turns.
+type ring struct{ first *org }
+
+func (r *ring) append(o *org) {
+	if r.first == nil {
+		o.next, o.prev = o, o
+		r.first = o
+		return
+	}
+	o.next, o.prev = r.first, r.first.prev
+	o.prev.next, o.next.prev = o, o
+}
+
+func (r *ring) remove(o *org) {
+	if o.next == o {
+		r.first = nil
+	} else {
+		o.prev.next, o.next.prev = o.next, o.prev
+		if r.first == o {
+			r.first = o.next
+		}
+	}
+	o.next, o.prev = nil, nil
+}
+
+// rotate gives the turn to the next one.
+func (r *ring) rotate() { r.first = r.first.next }
+
+func (r *ring) all() iter.Seq[*org] {
+	return func(yield func(*org) bool) {
+		for o := r.first; o != nil; {
+			if !yield(o) {
+				return
+			}
+			if o = o.next; o == r.first {
+				return
+			}
+		}
+	}
+}
+
+// held takes how long a request was under way into the mean.
+func (q *Queue) held(took time.Duration) {
+	const weight = 1.0 / 32
+	if q.mean == 0 {
+		q.mean = took.Seconds()
+	} else {
+		q.mean += weight * (took.Seconds() - q.mean)
+	}
+}
+
+// perSecond is how many tokens come to their end in a second, by Little's law; 0
+// where nothing is known.
+func (q *Queue) perSecond() float64 {
+	if q.mean == 0 {
+		return 0
+	}
+	return float64(q.under) / max(q.mean, 1e-3)
+}
+
+// What a client is told to wait, at least and at most.
+const (
+	leastRetry = time.Second
+	mostRetry  = 2 * time.Minute
+)
+
+// estimate is how long a request that comes now would wait: its organisation's
+// backlog at its share of the pace, or all that is in line at the whole of it,
+// whichever is less.
+func (q *Queue) estimate(o *org, tokens int64) time.Duration {
+	rate := q.perSecond()
+	if rate <= 0 {
+		return leastRetry
+	}
+	weights := o.weight
+	for other := range q.turns.all() {
+		if other != o {
+			weights += other.weight
+		}
+	}
+	own := float64(o.backlog+tokens) * float64(weights) / float64(o.weight)
+	seconds := min(own, float64(q.backlog+tokens)) / rate
+	return time.Duration(min(max(math.Ceil(seconds), leastRetry.Seconds()), mostRetry.Seconds())) * time.Second
+}
+
+// RetryAfter is when a client that has waited in vain is to ask again.
+func (q *Queue) RetryAfter(name string) time.Duration {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	o := q.orgs[name]
+	if o == nil {
+		o = &org{weight: 1}
+	}
+	return q.estimate(o, 0)
+}
+
+// Status is a line at one moment.
+type Status struct {
+	Waiting   int           // requests
+	Tokens    int64         // that they weigh
+	Oldest    time.Duration // how long the one has waited that came first
+	UnderWay  int64         // tokens that have their place
+	PerSecond float64       // tokens that come to their end; 0: not known
+	Orgs      []OrgStatus   // those with requests in line, in the order of their turns
+}
+
+// OrgStatus is one organisation's part of it.
+type OrgStatus struct {
+	Org      string
+	Waiting  int
+	Tokens   int64 // in line
+	UnderWay int64 // tokens
+	Oldest   time.Duration
+}
+
+// Status tells how the line stands.
+func (q *Queue) Status() Status {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now := q.o.Clock()
+	s := Status{Waiting: q.waiting, Tokens: q.backlog, UnderWay: q.under, PerSecond: q.perSecond()}
+	for o := range q.turns.all() {
+		oldest := now.Sub(o.first.since)
+		s.Oldest = max(s.Oldest, oldest)
+		s.Orgs = append(s.Orgs, OrgStatus{o.name, o.waiting, o.backlog, o.under, oldest})
+	}
+	return s
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestSSH has operators come with the real client: a command runs here as it does
+// for a shell, and a role holds.
+func TestSSH(t *testing.T) {
+	dir := t.TempDir()
+	key, port := filepath.Join(dir, "id"), freePort(t)
+	if out, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	public, err := os.ReadFile(key + ".pub")
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "keys.toml"), "[[org]]\nname = \"acme\"\n")
+	write(t, filepath.Join(dir, "config.toml"), fmt.Sprintf(`
+[server]
+listen = "127.0.0.1:0"
+admin_listen = "off"
+state_dir = %q
+[gpu]
+source = "none"
+[ssh]
+listen = %q
+[[ssh.operator]]
+name = "ana"
+role = "viewer"
+public_key = %q
+[[backend]]
+name = "b"
+model = "m"
+urls = ["http://127.0.0.1:1"]
+`, dir, port, strings.TrimSpace(string(public))))
+	start(t, nil, "serve", "--config", filepath.Join(dir, "config.toml"))
+	host, at, _ := strings.Cut(port, ":")
+	for _, c := range []struct {
+		line string
+		code int
+		says string
+	}{
+		{"version", 0, "v0-test\n"},
+		{"status --json", 0, `"backends"`},
+		{"restart b --last", 4, "needs the role operator, and yours is viewer"},
+		{"events", 0, "No events."},
+	} {
+		cmd := exec.Command("ssh", "-F", "none", "-i", key, "-p", at, "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile="+filepath.Join(dir, "known"), host, c.line)
+		var out []byte
+		eventually(t, "the server to listen", func() bool {
+			again := *cmd
+			out, err = again.CombinedOutput()
+			return !strings.Contains(string(out), "Connection refused")
+		})
+		code := 0
+		if exit, failed := errors.AsType[*exec.ExitError](err); failed {
+			code = exit.ExitCode()
+		}
+		if code != c.code || !strings.Contains(string(out), c.says) {
+			t.Errorf("%s: code %d, want %d\n%s", c.line, code, c.code, out)
+		}
+	}
+}
