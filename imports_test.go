@@ -32,9 +32,11 @@ func TestImports(t *testing.T) {
 		"gpu/dcgm":            "gpu",
 		"gpu/nvml":            "gpu",
 		"gpu/sim":             "gpu",
-		"ui":                  "ui/pane ui/widget gateway backends gpu",
+		"ui":                  "ui/pane ui/widget ui/desk ui/past gateway backends gpu",
 		"ui/cli":              "gateway gateway/keys gateway/ledger gateway/quota backends backends/sim gpu ui/widget",
-		"ui/pane":             "ui/widget gateway backends gpu",
+		"ui/desk":             "gateway gateway/ledger backends",
+		"ui/pane":             "ui/past ui/widget gateway gateway/ledger backends gpu",
+		"ui/past":             "gateway gateway/ledger backends gpu",
 		"ui/sshd":             "ui ui/cli backends",
 		"ui/widget":           "",
 	}

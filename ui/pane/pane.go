@@ -1,5 +1,4 @@
-// Package pane has the panes of the dashboard, a file each: GPUs, Backends,
-// Traffic, Requests.
+// Package pane has the panes of the dashboard, a file each.
 //
 // A pane draws what is inside one box. It is told everything by Update: the
 // data (Data, on every tick of the dashboard and never in between), the theme
@@ -27,6 +26,7 @@ import (
 	"pilothouse/backends"
 	"pilothouse/gateway"
 	"pilothouse/gpu"
+	"pilothouse/ui/past"
 	"pilothouse/ui/widget"
 )
 
@@ -51,7 +51,10 @@ type Data struct {
 	Gateway *gateway.Snapshot
 	Pool    *backends.Snapshot
 	GPUs    *gpu.Snapshot
-	Now     time.Time // when it was taken
+	Past    *past.Snapshot // what happened, and the books
+	Trends  past.Trends    // nil: there are no series
+	Now     time.Time      // when it was taken; in a rewound dashboard that moment
+	Rewound bool           // it is not now
 }
 
 // Themed tells a pane to draw with another theme.
