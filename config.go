@@ -25,6 +25,7 @@ import (
 	"pilothouse/gateway"
 	"pilothouse/gateway/keys"
 	"pilothouse/gpu/dcgm"
+	"pilothouse/ui"
 	"pilothouse/ui/sshd"
 )
 
@@ -41,6 +42,10 @@ type config struct {
 	Docker   []docker.Host     `toml:"docker"`
 	GPU      gpuConfig         `toml:"gpu"`
 	SSH      sshd.Config       `toml:"ssh"`
+
+	Dashboard ui.Config `toml:"dashboard"`
+
+	text []byte // that it was read from
 }
 
 // gpuConfig is [gpu]: whose readings are shown and exported.
@@ -213,7 +218,7 @@ func (g *globals) paths() (keysFile, stateDir string, err error) {
 
 // parseConfig reads the text alone.
 func parseConfig(path string, text []byte) (*config, error) {
-	c := &config{}
+	c := &config{text: text}
 	c.Limits = gateway.DefaultLimits()
 	if err := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(c); err != nil {
 		return nil, decodeErrors(path, err)
@@ -231,7 +236,7 @@ func parseConfig(path string, text []byte) (*config, error) {
 	}
 	lines := lineIndex(text)
 	wrong := c.checkDocker(path, lines)
-	errs := locate(path, lines, errors.Join(c.Validate(), backends.Check(c.Backends), backends.CheckContainers(c.Backends, c.Docker), dcgm.Check(c.GPU.Remote), c.SSH.Validate()))
+	errs := locate(path, lines, errors.Join(c.Validate(), backends.Check(c.Backends), backends.CheckContainers(c.Backends, c.Docker), dcgm.Check(c.GPU.Remote), c.SSH.Validate(), c.Dashboard.Check()))
 	errs = append(errs, wrong...)
 	if len(c.Backends) == 0 {
 		errs = append(errs, &settingError{file: path, got: "no [[backend]]", want: "at least one", remedy: "see pilothouse init for an example"})
@@ -318,6 +323,7 @@ func locate(path string, lines map[string]int, err error) (errs []error) {
 	var theirs *backends.SettingError
 	var remote *dcgm.SettingError
 	var operator *sshd.SettingError
+	var look *ui.SettingError
 	switch {
 	case errors.As(err, &ours):
 		return []error{&settingError{file: path, line: lines[ours.Key], key: ours.Key, got: ours.Got, want: ours.Want}}
@@ -328,6 +334,8 @@ func locate(path string, lines map[string]int, err error) (errs []error) {
 	case errors.As(err, &remote):
 		at := nearest(lines, fmt.Sprintf("gpu.remote.%d.%s", remote.Index, remote.Key))
 		return []error{&settingError{file: path, line: at, key: fmt.Sprintf("gpu remote %q: %s", remote.Remote, remote.Key), got: remote.Got, want: remote.Want}}
+	case errors.As(err, &look):
+		return []error{&settingError{file: path, line: nearest(lines, "dashboard."+look.Key), key: "dashboard." + look.Key, got: look.Got, want: look.Want}}
 	case errors.As(err, &operator) && operator.Index < 0:
 		return []error{&settingError{file: path, line: nearest(lines, "ssh."+operator.Key), key: "ssh." + operator.Key, got: operator.Got, want: operator.Want}}
 	case errors.As(err, &operator):
@@ -437,13 +445,14 @@ func (p *platform) reload(ctx context.Context, path string) error {
 		if err == nil {
 			err = p.gateway.Apply(c.Config)
 		}
-		if err == nil && p.ssh != nil {
+		if err == nil {
 			err = p.ssh.Apply(c.SSH)
 		}
 		if err != nil {
 			p.log.Error("the configuration was not taken; the one before it stays in force", "file", path, "error", err)
 			continue
 		}
+		p.config.Store(c)
 		p.log.Info("configuration reloaded", "file", path, "needs_restart", p.restart(c))
 	}
 }

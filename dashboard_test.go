@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +44,28 @@ func (s *screen) keys(keys ...string) {
 	if _, err := s.tmux(append([]string{"send-keys"}, keys...)...); err != nil {
 		s.t.Fatal(err)
 	}
+}
+
+// pid waits for a process of that name which the terminal's shell has started.
+func (s *screen) pid(name string) (pid int) {
+	s.t.Helper()
+	shell, err := s.tmux("list-panes", "-F", "#{pane_pid}")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	shell = strings.TrimSpace(shell)
+	eventually(s.t, "a process "+name, func() bool {
+		children, _ := os.ReadFile("/proc/" + shell + "/task/" + shell + "/children") // none: not yet
+		for _, child := range strings.Fields(string(children)) {
+			comm, _ := os.ReadFile("/proc/" + child + "/comm") // likewise
+			if strings.TrimSpace(string(comm)) == name {
+				pid, err = strconv.Atoi(child)
+				return err == nil
+			}
+		}
+		return false
+	})
+	return pid
 }
 
 // shows waits until the screen matches, and returns the submatches.

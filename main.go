@@ -4,43 +4,41 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net"
 	"os"
 	"os/signal"
-	"os/user"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"charm.land/fang/v2"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/term"
 
 	"pilothouse/backends"
 	"pilothouse/backends/docker"
-	"pilothouse/backends/sim"
 	"pilothouse/gateway"
+	"pilothouse/gateway/accesslog"
 	"pilothouse/gateway/keys"
 	"pilothouse/gateway/ledger"
 	"pilothouse/gateway/quota"
 	"pilothouse/gpu"
 	"pilothouse/gpu/dcgm"
 	"pilothouse/gpu/nvml"
-	simgpu "pilothouse/gpu/sim"
 	"pilothouse/ui"
 	"pilothouse/ui/cli"
+	"pilothouse/ui/demo"
+	"pilothouse/ui/desk"
+	"pilothouse/ui/past"
+	"pilothouse/ui/shell"
 	"pilothouse/ui/sshd"
 )
 
@@ -49,9 +47,10 @@ var version = "dev"
 
 // Exit codes, which scripts rely on.
 const (
-	exitFailed = 1
-	exitUsage  = 2 // also a configuration that can't be used
-	exitAbsent = 3 // nothing is serving here
+	exitFailed  = 1
+	exitUsage   = 2 // also a configuration that can't be used
+	exitAbsent  = 3 // nothing is serving here
+	exitRefused = 4 // the operator's role
 )
 
 func main() {
@@ -75,12 +74,15 @@ func exitCode(err error) int {
 	var elsewhere *cli.ExitError
 	var setting *settingError
 	var file *keys.FileError
+	var refused *desk.RefusedError
 	switch {
 	case errors.As(err, &elsewhere):
 		return elsewhere.Code
 	case errors.As(err, &usage), errors.As(err, &setting), errors.As(err, &file):
 		return exitUsage
-	case errors.Is(err, cli.ErrNotServing):
+	case errors.As(err, &refused):
+		return exitRefused
+	case errors.Is(err, desk.ErrNotServing):
 		return exitAbsent
 	}
 	return exitFailed
@@ -96,20 +98,23 @@ func noArgs(cmd *cobra.Command, args []string) error {
 
 // globals are the flags that every command has.
 type globals struct {
-	config string
-	demo   bool
+	config   string
+	demo     bool
+	readOnly bool
 }
 
 func newRoot() *cobra.Command {
 	g := &globals{}
+	sh := g.shell()
 	root := &cobra.Command{
 		Use:   "pilothouse",
 		Short: "Run and watch a self-hosted LLM platform",
 		Long: `Pilothouse is an OpenAI-compatible gateway in front of vLLM servers and the terminal
 dashboard of the people on call for them.
 
-Without a command it serves and shows the dashboard. To see it with simulated
-GPUs and backends, which need no configuration: pilothouse --demo`,
+Without a command it serves and shows the dashboard, or that of the gateway which
+serves here already. To see it with simulated GPUs and backends, which need no
+configuration: pilothouse --demo`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return g.dashboard(g.untilHangup(cmd.Context())) },
 	}
@@ -117,6 +122,7 @@ GPUs and backends, which need no configuration: pilothouse --demo`,
 	f := root.PersistentFlags()
 	f.StringVar(&g.config, "config", defaultConfig(), "configuration `file`")
 	f.BoolVar(&g.demo, "demo", false, "serve simulated backends and GPUs, with traffic of their own; needs and leaves no file")
+	f.BoolVar(&g.readOnly, "read-only", false, "change nothing: every operator of what serves, or whoever gives a command or attaches, only looks")
 	root.AddCommand(
 		&cobra.Command{Use: "serve", Short: "Serve without a terminal", Args: noArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error { return g.serve(g.untilHangup(cmd.Context())) }},
@@ -125,15 +131,32 @@ GPUs and backends, which need no configuration: pilothouse --demo`,
 		&cobra.Command{Use: "init", Short: "Write the annotated configuration of the reference deployment", Args: noArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error { return g.init(cmd.ErrOrStderr()) }},
 		newVersion(),
-		cli.NewKey(cli.KeyOptions{File: g.keysFile}),
-		cli.NewUsage(g.fromShell()),
-		cli.NewGrant(g.fromShell()),
-		cli.NewEvents(g.fromShell()),
+		cli.NewAttach(cli.AttachOptions{Here: sh.Attach, ReadOnly: sh.ReadOnly}),
+		cli.NewKey(cli.KeyOptions{File: g.keysFile, Permit: sh.Permit}),
+		cli.NewUsage(sh.Books()),
+		cli.NewGrant(sh.Books()),
+		cli.NewEvents(sh.Books()),
+		cli.NewRequests(sh.Requests()),
 		cli.NewCapacity(),
 		cli.NewSim(),
 	)
-	root.AddCommand(cli.NewOperations(g.operations())...)
+	root.AddCommand(cli.NewOperations(sh.Operations())...)
 	return root
+}
+
+// shell is this process's end of what is done in the one that serves.
+func (g *globals) shell() *shell.Shell {
+	return &shell.Shell{
+		StateDir: func() (string, error) { _, dir, err := g.paths(); return dir, err },
+		Backends: func() ([]backends.Config, backends.LifecycleOptions, error) {
+			c, err := loadConfig(g.config)
+			if err != nil {
+				return nil, backends.LifecycleOptions{}, err
+			}
+			return c.Backends, backends.LifecycleOptions{Hosts: c.Docker}, nil
+		},
+		ReadOnly: func() bool { return g.readOnly },
+	}
 }
 
 // newVersion makes the command that prints the version.
@@ -175,11 +198,20 @@ func (g *globals) serve(ctx context.Context) error {
 	return p.run(ctx)
 }
 
-// dashboard serves and shows it, until its user or a signal ends it. The log
-// goes to a file: nothing else writes to a terminal that the dashboard owns.
+// dashboard serves and shows it, until its user or a signal ends it; where one
+// serves already, it shows that one's. The log goes to a file: nothing else writes
+// to a terminal that the dashboard owns.
 func (g *globals) dashboard(ctx context.Context) error {
-	if !term.IsTerminal(int(os.Stdin.Fd())) || !term.IsTerminal(int(os.Stdout.Fd())) {
-		return &cli.UsageError{Err: errors.New("the dashboard needs a terminal; to serve without one: pilothouse serve")}
+	if err := shell.OnTerminal(); err != nil {
+		return err
+	}
+	if !g.demo {
+		if err := g.shell().Attach(ctx); !errors.Is(err, desk.ErrNotServing) {
+			if err == nil {
+				fmt.Fprintln(os.Stderr, "That was the dashboard of the gateway that serves here already; it goes on.")
+			}
+			return err
+		}
 	}
 	p, err := g.build(func(stateDir string) (io.WriteCloser, error) {
 		if err := os.MkdirAll(stateDir, 0o700); err != nil {
@@ -197,8 +229,14 @@ func (g *globals) dashboard(ctx context.Context) error {
 	go func() { served <- p.run(ctx); stop() }()
 	select {
 	case <-p.gateway.Ready():
-		if err := ui.Run(ctx, p.screen); err != nil && !g.demo {
-			p.log.Warn("the terminal is gone; serving goes on without it", "error", err)
+		p.screen.Detachable = !g.demo
+		err := p.show(ctx, p.desk.Seat(shell.Operator()), p.screen)
+		p.screen.Detachable = false
+		if err != nil && !g.demo {
+			p.log.Warn("the dashboard has ended; serving goes on without it", "dashboard", "pilothouse attach --config "+g.config, "error", err)
+			if errors.Is(err, ui.ErrDetached) {
+				fmt.Fprintln(os.Stderr, "The gateway goes on serving here. Its dashboard: pilothouse attach")
+			}
 			<-ctx.Done()
 		}
 	case <-ctx.Done():
@@ -211,7 +249,6 @@ func (g *globals) dashboard(ctx context.Context) error {
 type platform struct {
 	log     *slog.Logger
 	logFile io.WriteCloser
-	access  *buffered
 	pool    *backends.Pool
 	life    *backends.Lifecycle
 	docker  []docker.Host // that life is connected to
@@ -219,10 +256,16 @@ type platform struct {
 	gpus    *gpu.Sampler  // nil: nobody reads GPUs
 	keys    *keys.Store
 	gateway *gateway.Gateway
-	screen  ui.Options
+	desk    *desk.Desk
+	past    *past.Recorder
+	ownLog  past.Log   // the end of what log writes
+	screen  ui.Options // but for whose it is
 
-	ssh       *sshd.Server // nil: it is off
-	sshConfig sshd.Config  // in force
+	stateDir string
+	config   atomic.Pointer[config] // in force, as far as it can be without a new process
+
+	ssh       *sshd.Server
+	sshConfig sshd.Config // in force
 
 	support []func(context.Context) error // what the gateway needs until it has drained
 	guests  []func(context.Context) error // what uses it, until the drain begins
@@ -249,7 +292,9 @@ func (g *globals) build(openLog func(stateDir string) (io.WriteCloser, error)) (
 	if p.logFile, err = openLog(c.Server.StateDir); err != nil {
 		return nil, err
 	}
-	p.log = slog.New(slog.NewJSONHandler(p.logFile, nil))
+	p.stateDir = c.Server.StateDir
+	p.config.Store(c)
+	p.log = slog.New(slog.NewJSONHandler(io.MultiWriter(p.logFile, &p.ownLog), nil))
 	if p.pool, err = backends.New(c.Backends); err != nil {
 		return nil, err
 	}
@@ -273,23 +318,23 @@ func (g *globals) build(openLog func(stateDir string) (io.WriteCloser, error)) (
 		p.support = append(p.support, p.gpus.Run)
 	}
 	if c.Log.Access == nil || *c.Log.Access {
-		p.access = newBuffered(p.logFile)
-		o.AccessLog = slog.New(slog.NewJSONHandler(p.access, nil))
-		p.support = append(p.support, p.access.run)
+		access := accesslog.New(p.logFile)
+		o.AccessLog = slog.New(slog.NewJSONHandler(access, nil))
+		p.support = append(p.support, access.Run)
 	}
 	if p.gateway, err = gateway.New(o); err != nil {
 		return nil, err
 	}
-	if err = p.listenControl(c.Server.StateDir); err != nil {
+	p.desk = desk.New(desk.Platform{Jobs: p.life, Drains: p.life, Logs: p.life, Pool: p.pool, Gateway: p.gateway, Books: p.gateway},
+		desk.Options{ReadOnly: g.readOnly, Note: o.Ledger.Note, Log: p.log})
+	p.remember()
+	p.screen.Demo, p.screen.Version = g.demo, version
+	if err = p.letIn(c); err != nil {
 		return nil, err
 	}
 	p.support = append(p.support, p.pool.Run, p.life.Run, p.keys.Run)
 	if !g.demo {
 		p.support = append(p.support, func(ctx context.Context) error { return p.reload(ctx, g.config) })
-	}
-	p.screen.Gateway, p.screen.Pool, p.screen.Demo, p.screen.Version = p.gateway, p.pool, g.demo, version
-	if err = p.listenSSH(c.SSH); err != nil {
-		return nil, err
 	}
 	return p, nil
 }
@@ -329,40 +374,6 @@ func (p *platform) close() {
 	}
 }
 
-// buffered gathers the access log's lines, so that a request costs no write.
-// They are written once a second, and at the end.
-type buffered struct {
-	mu sync.Mutex
-	w  *bufio.Writer
-}
-
-func newBuffered(w io.Writer) *buffered { return &buffered{w: bufio.NewWriterSize(w, 64<<10)} }
-
-func (b *buffered) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.w.Write(p)
-}
-
-func (b *buffered) run(ctx context.Context) error {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		var done bool
-		select {
-		case <-ctx.Done():
-			done = true
-		case <-tick.C:
-		}
-		b.mu.Lock()
-		b.w.Flush() // a log that can't be written must not end the service; bufio keeps the error
-		b.mu.Unlock()
-		if done {
-			return nil
-		}
-	}
-}
-
 // demo is the configuration of the demo, and what it runs: the reference
 // deployment on simulated backends and GPUs, with clients of its own.
 func (p *platform) demo() (*config, error) {
@@ -377,67 +388,25 @@ func (p *platform) demo() (*config, error) {
 	}
 	c.Server.StateDir, c.Server.KeysFile = dir, filepath.Join(dir, "keys.toml")
 	c.Server.DrainTimeout = backends.Duration(2 * time.Second)
-	c.Docker, c.SSH = nil, sshd.Config{}
+	c.SSH.Listen, c.SSH.Operators = "", nil
 	for _, l := range []*string{&c.Server.Listen, &c.Server.AdminListen} {
 		if *l, err = freeAddress(*l); err != nil {
 			return nil, err
 		}
 	}
-	if p.screen.DemoKey, _, err = keys.New(c.Server.KeysFile, keys.Entry{Org: "visitor", Name: "demo"}); err != nil {
+	d, err := demo.New(dir, c.Server.KeysFile, c.Backends)
+	if err != nil {
 		return nil, err
 	}
-	var cards []simgpu.Card
-	var models []sim.TrafficModel
-	for i := range c.Backends {
-		b := &c.Backends[i]
-		b.APIKeyEnv, b.Container = "", nil
-		kind := sim.Chat
-		if len(b.Routes) > 0 {
-			kind = sim.Text2SQL
-		}
-		s, err := sim.New(sim.Config{Model: b.Model, Kind: kind, MaxModelLen: b.MaxContext, Seed: uint64(i + 1)})
-		if err != nil {
-			return nil, err
-		}
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		b.URLs = []string{"http://" + l.Addr().String()}
-		p.support = append(p.support, func(ctx context.Context) error { return s.Serve(ctx, l) })
-		cards = append(cards, simgpu.Card{Serves: b.Name, Work: s})
-		models = append(models, sim.TrafficModel{Name: b.Model, Kind: kind})
-	}
-	p.gpus = gpu.New(gpu.Options{InFlight: p.inFlight}, gpu.Host{Source: simgpu.New(cards...)})
+	c.Backends, c.Docker, p.screen.DemoKey = d.Backends, d.Docker, d.Key
+	p.gpus = gpu.New(gpu.Options{InFlight: p.inFlight}, gpu.Host{Source: d.GPUs})
 	c.GPU.Source = "none" // but for these
-	return c, p.demoTraffic(c.Server.KeysFile, models)
-}
-
-// demoTraffic adds clients of three organisations.
-func (p *platform) demoTraffic(keysFile string, models []sim.TrafficModel) error {
-	t := sim.TrafficConfig{Models: models, Rate: 1.5, Seed: 1}
-	for _, o := range []struct {
-		org, key string
-		weight   float64
-	}{{"acme", "etl-nightly", 5}, {"globex", "web", 3}, {"initech", "notebooks", 2}} {
-		secret, _, err := keys.New(keysFile, keys.Entry{Org: o.org, Name: o.key})
-		if err != nil {
-			return err
-		}
-		t.Orgs = append(t.Orgs, sim.TrafficOrg{Key: secret, Weight: o.weight})
-	}
+	p.support = append(p.support, d.Run)
 	p.guests = append(p.guests, func(ctx context.Context) error {
-		t.BaseURL = p.gateway.URL()
-		traffic, err := sim.NewTraffic(t)
-		if err != nil {
-			return err
-		}
-		return traffic.Run(ctx)
-	}, func(context.Context) error {
-		p.log.Info("demo", "url", p.gateway.URL(), "key", p.screen.DemoKey, "simulated", true)
-		return nil
+		p.log.Info("demo", "url", p.gateway.URL(), "key", d.Key, "socket", filepath.Join(dir, shell.Socket), "simulated", true)
+		return d.Clients(ctx, p.gateway.URL())
 	})
-	return nil
+	return c, nil
 }
 
 // freeAddress is the address itself, or one with another port where that one is
@@ -453,12 +422,8 @@ func freeAddress(addr string) (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
-// What lies in the state directory.
-const (
-	ledgerDir     = "ledger"
-	controlSocket = "control.sock"
-	lifecycleFile = "lifecycle.json"
-)
+// lifecycleFile is what lies in the state directory beside what the shell knows.
+const lifecycleFile = "lifecycle.json"
 
 // newLifecycle makes what looks after the containers of the pool's backends.
 func (p *platform) newLifecycle(c *config, audit *ledger.Ledger) (err error) {
@@ -482,7 +447,7 @@ func (p *platform) newLifecycle(c *config, audit *ledger.Ledger) (err error) {
 func (p *platform) openBooks(c *config, o *gateway.Options) error {
 	q := &c.Quota
 	l, err := ledger.Open(ledger.Options{
-		Dir: filepath.Join(c.Server.StateDir, ledgerDir), Sync: q.Sync == "full", Keep: time.Duration(q.Keep), Log: p.log,
+		Dir: filepath.Join(c.Server.StateDir, shell.LedgerDir), Sync: q.Sync == "full", Keep: time.Duration(q.Keep), Log: p.log,
 	})
 	if err != nil {
 		return err
@@ -553,25 +518,15 @@ func (p *platform) inFlight(backend string) (n int) {
 	return n
 }
 
-// listenControl makes the socket by which commands of this host's shells reach
-// the process.
-func (p *platform) listenControl(stateDir string) error {
-	control, err := cli.ListenControl(filepath.Join(stateDir, controlSocket), p.command, p.log)
+// letIn has operators come: this host's through a socket, others over SSH.
+func (p *platform) letIn(c *config) error {
+	p.sshConfig = c.SSH
+	socket, err := sshd.ListenSocket(filepath.Join(c.Server.StateDir, shell.Socket))
 	if err != nil {
 		return err
 	}
-	p.closers = append(p.closers, control.Close)
-	p.support = append(p.support, control.Run)
-	return nil
-}
-
-// listenSSH lets operators in who are elsewhere.
-func (p *platform) listenSSH(c sshd.Config) (err error) {
-	p.sshConfig = c
-	if c.Listen == "" {
-		return nil
-	}
-	p.ssh, err = sshd.New(sshd.Options{Config: c, Screen: p.remoteScreen, Command: p.command, Log: p.log})
+	p.closers = append(p.closers, socket.Close)
+	p.ssh, err = sshd.New(sshd.Options{Config: c.SSH, Socket: socket, Desk: p.desk, Screen: p.remoteScreen, Command: p.command, Log: p.log})
 	if err != nil {
 		return err
 	}
@@ -579,106 +534,81 @@ func (p *platform) listenSSH(c sshd.Config) (err error) {
 	return nil
 }
 
+// show shows an operator the dashboard, until they leave.
+func (p *platform) show(ctx context.Context, seat *desk.Seat, o ui.Options) error {
+	leave := seat.Enter(ctx)
+	defer leave()
+	in := seat.Platform()
+	o.Seat, o.Gateway, o.Pool = seat, in.Gateway, in.Pool
+	p.config.Load().Dashboard.Apply(&o)
+	o.Command = func(ctx context.Context, args []string, out, errOut io.Writer) int {
+		_, code := p.command(ctx, seat, args, out, errOut)
+		return code
+	}
+	o.Save = p.saveIncident
+	o.SaveText = p.saveText
+	return ui.Run(ctx, o)
+}
+
+// remember keeps what the dashboards go back to.
+func (p *platform) remember() {
+	from := past.Sources{Gateway: p.gateway, Pool: p.pool, Books: p.gateway}
+	if p.gpus != nil {
+		from.GPUs = p.gpus
+	}
+	p.past = past.New(from, past.Options{Log: p.log})
+	p.support = append(p.support, p.past.Run)
+	p.screen.Past, p.screen.Log, p.screen.Explainer = p.past, &p.ownLog, p.gateway
+}
+
+// What dashboards save lies in these directories below the state directory.
+const (
+	incidentDir = "incidents"
+	savedDir    = "saved"
+)
+
+// saveIncident saves what is known of the last quarter of an hour.
+func (p *platform) saveIncident(ctx context.Context, s *desk.Seat) (string, error) {
+	if err := s.Permit(ctx, desk.Hand, "incident", ""); err != nil {
+		return "", err
+	}
+	text, err := past.Redact(p.config.Load().text)
+	if err != nil {
+		return "", err
+	}
+	path, err := p.past.SaveBundle(ctx, filepath.Join(p.stateDir, incidentDir), past.BundleOptions{
+		At: time.Now(), By: s.Operator().Author(), Version: version, Logs: s.Platform().Logs, Log: &p.ownLog, Config: text})
+	if err == nil {
+		s.Note(ctx, "incident", path, "")
+	}
+	return path, err
+}
+
+// saveText writes a file that nobody else may read.
+func (p *platform) saveText(name, text string) (string, error) {
+	dir := filepath.Join(p.stateDir, savedDir)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, filepath.Base(name))
+	return path, os.WriteFile(path, []byte(text), 0o600)
+}
+
 // remoteScreen shows the dashboard on a terminal elsewhere. That one goes away is
 // no failure.
 func (p *platform) remoteScreen(ctx context.Context, s sshd.Session) error {
 	o := p.screen
-	o.Operator, o.Attached = s.Operator, true
+	o.Attached = true
 	o.Input, o.Output, o.Environ, o.Size, o.Sizes = s.In, s.Out, s.Environ, s.Size, s.Sizes
-	if err := ui.Run(ctx, o); !errors.Is(err, ui.ErrLost) {
+	if err := p.show(ctx, s.Seat, o); !errors.Is(err, ui.ErrLost) {
 		return err
 	}
 	return nil
 }
 
-// command runs a command line here for an operator.
-func (p *platform) command(ctx context.Context, operator string, args []string, out, errOut io.Writer) int {
-	books := cli.BooksOptions{Books: p.gateway, Drifts: p.gateway.Drifts, Operator: operator}
-	all := cli.NewOperations(cli.OperationsOptions{Operator: operator, Operations: cli.Operations{
-		Jobs: p.life, Drains: p.life, Logs: p.life, Pool: p.pool, Gateway: p.gateway}})
-	return cli.Run(ctx, args, out, errOut, exitCode, append(all, cli.NewUsage(books), cli.NewGrant(books), cli.NewEvents(books), newVersion())...)
+// command runs a command line here, from an operator's seat.
+func (p *platform) command(ctx context.Context, seat *desk.Seat, args []string, out, errOut io.Writer) (name string, code int) {
+	books := cli.BooksOptions{Seat: seat, Drifts: p.gateway.Drifts}
+	all := cli.NewOperations(cli.OperationsOptions{Seat: seat})
+	return cli.Run(ctx, args, out, errOut, exitCode, append(all, cli.NewUsage(books), cli.NewGrant(books), cli.NewEvents(books), cli.NewRequests(cli.RequestsOptions{Requests: p.gateway}), newVersion())...)
 }
-
-// forward has a command line run in the process that serves.
-func (g *globals) forward(ctx context.Context, args []string, out, errOut io.Writer) (int, error) {
-	_, dir, err := g.paths()
-	if err != nil {
-		return 0, err
-	}
-	return cli.CallControl(ctx, filepath.Join(dir, controlSocket), args, out, errOut)
-}
-
-// fromShell has commands about usage go to the process that serves.
-func (g *globals) fromShell() cli.BooksOptions {
-	return cli.BooksOptions{
-		Forward: g.forward,
-		OpenLedger: func(context.Context) (cli.Record, error) {
-			_, dir, err := g.paths()
-			if err != nil {
-				return nil, err
-			}
-			dir = filepath.Join(dir, ledgerDir)
-			if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-				return nil, fmt.Errorf("open the ledger: there is none at %s; name the configuration that it belongs to with --config", strconv.Quote(dir))
-			}
-			return ledger.Open(ledger.Options{Dir: dir})
-		},
-	}
-}
-
-// operations has commands about backends go to the process that serves. Where
-// none does, some can be done from the shell.
-func (g *globals) operations() cli.OperationsOptions {
-	operator := "uid " + strconv.Itoa(os.Getuid())
-	if u, err := user.Current(); err == nil {
-		operator = u.Username
-	}
-	return cli.OperationsOptions{
-		Operator: operator, Forward: g.forward, Local: g.withoutGateway,
-		Live: term.IsTerminal(int(os.Stderr.Fd())) && os.Getenv("TERM") != "dumb",
-	}
-}
-
-// withoutGateway has a pool and its containers looked after in this process,
-// until the closer is called. It returns once they have been looked at.
-func (g *globals) withoutGateway(ctx context.Context) (cli.Operations, io.Closer, error) {
-	c, err := loadConfig(g.config)
-	if err != nil {
-		return cli.Operations{}, nil, err
-	}
-	pool, err := backends.New(c.Backends)
-	if err != nil {
-		return cli.Operations{}, nil, err
-	}
-	life, err := backends.NewLifecycle(pool, backends.LifecycleOptions{Hosts: c.Docker})
-	if err != nil {
-		return cli.Operations{}, nil, err
-	}
-	run, stop := context.WithCancel(context.WithoutCancel(ctx))
-	var group errgroup.Group
-	group.Go(func() error { return pool.Run(run) })
-	group.Go(func() error { return life.Run(run) })
-	look := time.NewTicker(10 * time.Millisecond)
-	defer look.Stop()
-	for end := time.After(firstLook); !pool.Snapshot().Known(); {
-		select {
-		case <-look.C:
-			continue
-		case <-end: // what is not known by now is shown so
-		case <-ctx.Done():
-		}
-		break
-	}
-	return cli.Operations{Jobs: life, Drains: life, Logs: life, Pool: pool}, closer(func() error {
-		stop()
-		return errors.Join(group.Wait(), life.Close())
-	}), nil
-}
-
-// firstLook is how long commands wait for the first news of all replicas.
-const firstLook = 3 * time.Second
-
-// closer is a function as an io.Closer.
-type closer func() error
-
-func (c closer) Close() error { return c() }

@@ -22,26 +22,15 @@ func TestSSH(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, filepath.Join(dir, "keys.toml"), "[[org]]\nname = \"acme\"\n")
-	write(t, filepath.Join(dir, "config.toml"), fmt.Sprintf(`
-[server]
-listen = "127.0.0.1:0"
-admin_listen = "off"
-state_dir = %q
-[gpu]
-source = "none"
+	site := newSite(t, fmt.Sprintf(`
 [ssh]
 listen = %q
 [[ssh.operator]]
 name = "ana"
 role = "viewer"
 public_key = %q
-[[backend]]
-name = "b"
-model = "m"
-urls = ["http://127.0.0.1:1"]
-`, dir, port, strings.TrimSpace(string(public))))
-	start(t, nil, "serve", "--config", filepath.Join(dir, "config.toml"))
+`, port, strings.TrimSpace(string(public))))
+	start(t, nil, "serve", "--config", site.file)
 	host, at, _ := strings.Cut(port, ":")
 	for _, c := range []struct {
 		line string
@@ -51,7 +40,10 @@ urls = ["http://127.0.0.1:1"]
 		{"version", 0, "v0-test\n"},
 		{"status --json", 0, `"backends"`},
 		{"restart b --last", 4, "needs the role operator, and yours is viewer"},
-		{"events", 0, "No events."},
+		{"frobnicate", 2, "unknown command"},
+		{"key list", 2, "unknown command"}, // the host's own
+		{"attach", 2, "unknown command"},
+		{"events", 0, "  ana from 127.0.0.1  restart refused  b   refused: restart needs the role operator, and yours is viewer\n"},
 	} {
 		cmd := exec.Command("ssh", "-F", "none", "-i", key, "-p", at, "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile="+filepath.Join(dir, "known"), host, c.line)
 		var out []byte

@@ -33,11 +33,14 @@ const (
 // request's goroutine. The zero value is none.
 type Place struct {
 	Replica   *Replica
+	Found     int64  // tokens of KV cache that were booked there, without the request's
+	Well      uint16 // replicas that could have been sent work
+	Affinity  bool   // it was chosen for the prefix, over one with less to do
+	reading   bool   // its prompt is being read
+	sequences int32
 	tokens    int64 // booked
-	sequences int64
 	prompt    int64
 	now       int64 // of them, in the cache by now, as far as is known
-	reading   bool  // its prompt is being read
 }
 
 // books are what a replica's requests in flight hold of its KV cache, and what
@@ -78,6 +81,24 @@ func (b *Backend) Room() (sum int64) {
 		sum += c
 	}
 	return sum
+}
+
+// Booked is how many tokens those replicas' requests in flight are expected to come
+// to, and how many their KV caches hold; 0: nobody knows.
+func (b *Backend) Booked() (booked, capacity int64) {
+	known := true
+	for _, r := range b.replicas {
+		if r.circuit.choice() == 0 {
+			continue
+		}
+		c := r.Capacity()
+		known = known && c > 0
+		booked, capacity = booked+r.books.booked.Load(), capacity+c
+	}
+	if !known {
+		capacity = 0
+	}
+	return booked, capacity
 }
 
 // Now are the replicas as they are at this moment; the pool's Snapshot has them as
@@ -149,9 +170,9 @@ func (b *Backend) Take(n Need, tried ...*Replica) (Place, Verdict) {
 	// Ties go round, so that idle replicas share what comes one by one.
 	start := int(b.turn.Add(1))
 	for {
-		var best *Replica
+		var best, idlest *Replica // idlest is the best without regard to the prefix
 		var bestRank, well int
-		bestLoad := math.MaxFloat64
+		bestLoad, idlestLoad := math.MaxFloat64, math.MaxFloat64
 		for i := range b.replicas {
 			r := b.replicas[(start+i)%len(b.replicas)]
 			rank := r.circuit.choice()
@@ -165,6 +186,9 @@ func (b *Backend) Take(n Need, tried ...*Replica) (Place, Verdict) {
 			}
 			load := r.load(&n, share)
 			if n.Prefix != 0 {
+				if rank > bestRank || rank == bestRank && load < idlestLoad {
+					idlest, idlestLoad = r, load
+				}
 				load = r.lure(load, n.Prefix)
 			}
 			if rank > bestRank || rank == bestRank && load < bestLoad {
@@ -177,7 +201,9 @@ func (b *Backend) Take(n Need, tried ...*Replica) (Place, Verdict) {
 		case best == nil:
 			return Place{}, NoRoom
 		case best.claim():
-			return best.take(&n), Placed
+			p := best.take(&n)
+			p.Well, p.Affinity = uint16(min(well, math.MaxUint16)), n.Prefix != 0 && best != idlest
+			return p, Placed
 		}
 	}
 }
@@ -210,13 +236,16 @@ func (r *Replica) claim() bool {
 // take books what a request that was claimed needs.
 func (r *Replica) take(n *Need) Place {
 	r.requests.Add(1)
-	p := Place{Replica: r, tokens: n.tokens(), sequences: max(1, n.Sequences), prompt: n.Prompt, now: n.Prompt + n.Output/2, reading: true}
-	r.books.booked.Add(p.tokens)
+	p := Place{Replica: r, tokens: n.tokens(), sequences: int32(min(max(1, n.Sequences), math.MaxInt32)), prompt: n.Prompt, now: n.Prompt + n.Output/2, reading: true}
+	p.Found = r.books.booked.Add(p.tokens) - p.tokens
 	r.books.live.Add(p.now)
 	r.books.reading.Add(p.prompt)
-	r.books.sequences.held.Add(p.sequences)
+	r.books.sequences.held.Add(int64(p.sequences))
 	return p
 }
+
+// Others is how many requests are in flight at its replica beside its own.
+func (p *Place) Others() int { return int(p.Replica.inflight.Load()) - 1 }
 
 // Began says that the answer has begun: the prompt has been read.
 func (p *Place) Began() {
@@ -257,7 +286,7 @@ func (p *Place) Done() {
 	p.Began()
 	r.books.booked.Add(-p.tokens)
 	r.books.live.Add(-p.now)
-	r.books.sequences.held.Add(-p.sequences)
+	r.books.sequences.held.Add(-int64(p.sequences))
 	r.inflight.Add(-1)
 	r.circuit.leave()
 	*p = Place{}

@@ -70,6 +70,7 @@ func (r *request) weigh(prompt, answer int) error {
 	r.need.Output = int64(r.inspect.Prompts*r.inspect.N) * int64(r.expect.tokens(answer))
 	most := r.backend.Largest()
 	if one := int64(prompt/r.inspect.Prompts + r.inspect.MaxTokens); most > 0 && one > most {
+		r.traceTooLarge(one, most)
 		e := openai.Refuse(openai.CodeInvalidRequest, fmt.Sprintf("The prompt and max_tokens come to about %d tokens; the backend's KV cache holds %d.", one, most))
 		if e.Param = "messages"; r.inspect.MaxTokens > prompt/r.inspect.Prompts {
 			e.Param = "max_tokens"
@@ -79,19 +80,27 @@ func (r *request) weigh(prompt, answer int) error {
 	return nil
 }
 
+// weight is what it comes to, in tokens of KV cache.
+func (r *request) weight() int64 { return r.need.Prompt + r.need.Output }
+
 // wait has the request stand in line until it has a place at a replica, or none
 // is well.
 func (r *request) wait() error {
 	r.queue = r.g.line(r.backend)
-	placed, err := r.queue.Enter(&r.ticket, r.key.Org.Name, r.key.Org.Weight, r.need.Prompt+r.need.Output, r)
-	if err == nil && !placed {
-		began := now()
+	placed, err := r.queue.Enter(&r.ticket, r.key.Org.Name, r.key.Org.Weight, r.weight(), r)
+	if err != nil {
+		r.traceQueued()
+		r.traceLeft(0, LineFull)
+	} else if !placed {
+		began := r.traceQueued()
 		r.step(PhaseQueued, time.Duration(r.backend.Queue.Wait))
 		_ = r.during(&r.ticket) // what has ended it meanwhile takes it out of the line
 		err = r.ticket.Wait()
 		_ = r.during(nil)
 		r.due.Store(0)
-		r.series.waited.observe(time.Duration(now()-began), 1)
+		waited := time.Duration(now() - began)
+		r.series.waited.observe(waited, 1)
+		r.traceLeft(waited, r.lineEnd(err))
 	}
 	return err
 }
@@ -109,6 +118,7 @@ func (r *request) Take(over bool) bool {
 }
 
 // overloaded is the refusal of a request that no replica has had room for.
-func overloaded(again time.Duration) *refusal {
-	return &refusal{apiError: openai.Refuse(openai.CodeOverloaded, "The model's backend has no room for more requests at the moment."), retryAfter: again}
+func overloaded(f queue.Forecast) *refusal {
+	return &refusal{apiError: openai.Refuse(openai.CodeOverloaded, "The model's backend has no room for more requests at the moment."),
+		retry: Retry{After: f.RetryAfter, From: RetryLine, Tokens: f.Tokens, PerSecond: f.PerSecond}}
 }

@@ -49,7 +49,7 @@ func (r *request) begin() *refusal {
 	}
 	r.entry, r.sent = entry, sent
 	r.mu.Lock()
-	r.rec.Prompt = r.prompt
+	r.rec.Prompt, r.trace.sent = r.prompt, sent
 	r.mu.Unlock()
 	return nil
 }
@@ -160,14 +160,14 @@ func (r *request) bound(u *openai.Usage) {
 // It has a row if it came whole, with a valid key, for something that a backend
 // answers, and was not turned away before its key counted: by a drain, or by its
 // address's rate, which so bounds what refusals can add to the ledger.
-func (r *request) book(status int, code string, end EndState) error {
+func (r *request) book(status int, code string, end EndState, at int64) error {
 	if r.key == nil || r.endpoint.local != nil || r.endpoint == nowhere {
 		return nil
 	}
 	r.describe()
 	row := &r.row
 	row.Status, row.Code, row.End = status, code, end
-	row.Sent, row.First, row.Ended = r.at(r.sent), r.at(r.first.Load()), r.at(now())
+	row.Sent, row.First, row.Ended = r.at(r.sent), r.at(r.first.Load()), r.at(at)
 	entry := r.entry
 	r.entry = nil
 	err := r.g.ledger.End(entry, row)

@@ -35,7 +35,7 @@ func (g *Gateway) cancel(ctx context.Context, e ledger.Event, match func(*record
 	before := g.ledger.Note(ctx, e)
 	n := 0
 	for _, r := range g.matching(match) { // those that came meanwhile, too
-		if r.end(errCancelled) {
+		if r.endBy(errCancelled, e.Author) {
 			n++
 		}
 	}

@@ -18,16 +18,22 @@ import (
 func (g *Gateway) authenticate(h *fasthttp.RequestHeader) (*keys.Key, error) {
 	presented := bearer(h.Peek("Authorization"))
 	if presented == nil {
-		return nil, refuse(openai.CodeInvalidAPIKey, "An API key is needed: send it as Authorization: Bearer KEY.")
+		return nil, badKey(KeyMissing, "An API key is needed: send it as Authorization: Bearer KEY.")
 	}
 	key, err := g.keys.Lookup(presented)
 	switch {
 	case errors.Is(err, keys.ErrExpired):
-		return nil, refuse(openai.CodeInvalidAPIKey, "This API key has expired.")
+		return nil, badKey(KeyExpired, "This API key has expired.")
 	case err != nil:
-		return nil, refuse(openai.CodeInvalidAPIKey, "This API key is not valid.")
+		return nil, badKey(KeyUnknown, "This API key is not valid.")
 	}
 	return key, nil
+}
+
+func badKey(state KeyState, message string) *refusal {
+	f := refuse(openai.CodeInvalidAPIKey, message)
+	f.key = state
+	return f
 }
 
 // smallBody is read without asking who sends it.

@@ -74,10 +74,11 @@ func (r *request) run(ctx *fasthttp.RequestCtx) (stream bool, err error) {
 
 // arrive begins a request: from here on its connection is watched.
 func (g *Gateway) arrive(ctx *fasthttp.RequestCtx) *request {
-	r := &request{g: g, endpoint: nowhere, begun: now()}
+	r := &request{g: g, endpoint: nowhere, begun: now(), trace: newTrace()}
 	r.rec.ID = requestID(ctx.Request.Header.Peek("X-Request-Id"))
 	r.rec.Start = g.clock.at(r.begun)
 	r.rec.Route = nowhere.path
+	r.trace.begun = r.begun
 	ctx.Response.Header.SetCanonical(headerRequestID, []byte(r.rec.ID))
 	g.stats.inflight.Add(1)
 	if r.conn = clientConn(ctx.Conn()); r.conn != nil {
@@ -122,9 +123,12 @@ func (r *request) origin(h *fasthttp.RequestHeader) {
 
 // rate holds the client's address against its rate.
 func (r *request) rate() error {
-	if ok, wait := r.g.settings.Load().addresses.Allow(r.rec.client); !ok {
-		f := refuse(openai.CodeRateLimited, "Too many requests from this address; try again in "+wait.Round(time.Millisecond).String()+".")
-		f.retryAfter = wait
+	s := r.g.settings.Load()
+	at := s.addresses.Ask(r.rec.client)
+	r.traceRate(at, s.limits.RequestsPerSecond)
+	if !at.Passed {
+		f := refuse(openai.CodeRateLimited, "Too many requests from this address; try again in "+at.RetryAfter.Round(time.Millisecond).String()+".")
+		f.retry = Retry{After: at.RetryAfter, From: RetryAddress}
 		return f
 	}
 	return nil
@@ -153,6 +157,7 @@ func (r *request) authenticate(ctx *fasthttp.RequestCtx) error {
 	r.row.BytesIn = int64(len(ctx.Request.Body()))
 	r.mu.Lock()
 	r.rec.Org, r.rec.KeyName = key.Org.Name, key.Name
+	r.trace.key, r.trace.scope = KeyValid, string(r.endpoint.scope)
 	r.mu.Unlock()
 	return nil
 }
@@ -170,7 +175,9 @@ func (r *request) allow(ctx *fasthttp.RequestCtx) error {
 		return e.local(r, ctx)
 	}
 	if !r.key.Allows(e.scope) {
-		return refuse(openai.CodeNotAllowed, "This key may not use "+e.path+"; it lacks the scope "+string(e.scope)+".")
+		f := refuse(openai.CodeNotAllowed, "This key may not use "+e.path+"; it lacks the scope "+string(e.scope)+".")
+		f.key = KeyOutOfScope
+		return f
 	}
 	return nil
 }
@@ -186,7 +193,9 @@ func (r *request) read(ctx *fasthttp.RequestCtx) ([]byte, error) {
 		return nil, refuse(openai.CodeUnsupportedMedia, "The body must not be compressed (no Content-Encoding).")
 	}
 	body := ctx.Request.Body()
-	if err := r.inspect.Inspect(body, r.endpoint.kind); err != nil {
+	err := r.inspect.Inspect(body, r.endpoint.kind)
+	r.traceInspected()
+	if err != nil {
 		return nil, err
 	}
 	if r.inspect.Stream && !h.IsHTTP11() {
@@ -248,10 +257,13 @@ func (r *request) reserve() (err error) {
 		tokens += r.inspect.Prompts * r.inspect.N * answer
 		most = answer
 	}
+	r.traceEstimated(likely, most)
 	if err := r.weigh(likely, most); err != nil {
 		return err
 	}
-	r.held, err = r.g.windows.Reserve(r.who(), r.rec.Start, int64(tokens))
+	var left quota.Tightest
+	r.held, err = r.g.windows.ReserveWithin(r.who(), r.rec.Start, int64(tokens), &left)
+	r.traceReserved(int64(tokens), &left, err)
 	return err
 }
 
@@ -267,6 +279,7 @@ func (r *request) refuse(ctx *fasthttp.RequestCtx, f *refusal) {
 		end = EndBackendFailed
 	}
 	f.write(&ctx.Response)
+	r.traceRefused(f)
 	if end != EndClientLeft { // nobody has that answer
 		r.row.BytesOut = int64(len(ctx.Response.Body()))
 	}
@@ -288,7 +301,8 @@ func (r *request) settle(status int, code string, end EndState) error {
 	r.charge(end)
 	row := &r.row
 	row.Counted = r.sent != 0 && end != EndRefused && r.usage.Total > 0
-	r.unbooked = r.book(status, code, end)
+	at := now()
+	r.unbooked = r.book(status, code, end, at)
 	if row.Counted {
 		r.held.Settle(int64(r.usage.Total))
 	} else {
@@ -304,6 +318,7 @@ func (r *request) settle(status int, code string, end EndState) error {
 	if first := r.first.Load(); first != 0 {
 		rec.First = time.Duration(first - r.begun)
 	}
+	r.traceEnded(at)
 	if r.unbooked != nil && end == EndDone {
 		rec.Status, rec.Code, rec.End = fasthttp.StatusServiceUnavailable, openai.CodeLedgerDown, EndInterrupted
 	}
@@ -325,9 +340,6 @@ func (r *request) leave() {
 	_ = r.settle(statusClientLeft, "", EndInterrupted) // only if nothing else did
 	r.abandon()
 	r.release()
-	if r.conn != nil {
-		r.conn.request.Store(nil)
-	}
 	r.phase.Store(int32(PhaseEnded))
 	r.g.stats.inflight.Add(-1)
 	r.mu.Lock()
@@ -335,6 +347,9 @@ func (r *request) leave() {
 	r.rec.Phase = PhaseEnded
 	r.mu.Unlock()
 	r.g.stats.ended(r)
+	if r.conn != nil { // only now: whoever looks for it finds it here or among those that ended
+		r.conn.request.Store(nil)
+	}
 	r.g.access(&r.rec)
 }
 

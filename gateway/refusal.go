@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"errors"
-	"math"
 	"strconv"
 	"time"
 
@@ -18,11 +17,12 @@ import (
 // request go no further. write is the one place that turns it into bytes.
 type refusal struct {
 	*apiError
-	retryAfter time.Duration // 0: no header
-	noRetry    bool          // asking again before retryAfter is in vain
-	allow      string        // the methods, on 405
-	close      bool          // the connection ends with it
-	failed     bool          // a backend's fault, not the gateway's decision
+	retry   Retry
+	noRetry bool     // asking again before that is in vain
+	allow   string   // the methods, on 405
+	close   bool     // the connection ends with it
+	failed  bool     // a backend's fault, not the gateway's decision
+	key     KeyState // what is wrong with the client's key; 0: it is not that
 }
 
 // apiError names the embedded field, which as Error would hide its method.
@@ -57,13 +57,13 @@ func (r *request) refusalOf(err error) *refusal {
 			apiError: openai.Refuse(openai.CodeQuotaExceeded, whose+full.Window+" has no room for this request ("+
 				strconv.FormatInt(full.Asked, 10)+" asked, "+strconv.FormatInt(full.Used+full.Reserved, 10)+" of "+strconv.FormatInt(full.Limit, 10)+
 				" used or reserved). It begins anew at "+until+"."),
-			retryAfter: time.Until(full.ResetsAt), noRetry: true}
+			retry: Retry{After: time.Until(full.ResetsAt), From: RetryWindow}, noRetry: true}
 	case errors.As(err, &lost):
-		return &refusal{apiError: openai.Refuse(openai.CodeQuotaDown, "What the organisation has left of its quotas can't be told at the moment."), retryAfter: storeRetry}
+		return &refusal{apiError: openai.Refuse(openai.CodeQuotaDown, "What the organisation has left of its quotas can't be told at the moment."), retry: Retry{After: storeRetry, From: RetryStore}}
 	case errors.As(err, &line):
-		return overloaded(line.RetryAfter)
+		return overloaded(line.Forecast)
 	case errors.Is(err, errWaited):
-		return overloaded(r.queue.RetryAfter(r.key.Org.Name))
+		return overloaded(r.queue.Forecast(r.key.Org.Name))
 	case errors.Is(err, errFirstByte):
 		return failure(openai.CodeBackendTimeout, "The model's backend sent no answer in time.")
 	case errors.Is(err, errNextByte):
@@ -71,7 +71,7 @@ func (r *request) refusalOf(err error) *refusal {
 	case errors.Is(err, errTotal):
 		return failure(openai.CodeBackendTimeout, "The answer took longer than a request may take.")
 	case errors.Is(err, errStopping):
-		return &refusal{apiError: openai.Refuse(openai.CodeNoHealthyBackend, "The gateway is stopping."), retryAfter: time.Second, close: true}
+		return &refusal{apiError: openai.Refuse(openai.CodeNoHealthyBackend, "The gateway is stopping."), retry: Retry{After: time.Second, From: RetryStop}, close: true}
 	case errors.Is(err, errCancelled):
 		return &refusal{apiError: openai.Refuse(openai.CodeCancelled, "An operator cancelled this request."), noRetry: true}
 	case errors.Is(err, errClientLeft):
@@ -88,7 +88,7 @@ func (r *request) refusalOf(err error) *refusal {
 
 // unbooked is the refusal of what the ledger can't take.
 func unbooked() *refusal {
-	return &refusal{apiError: openai.Refuse(openai.CodeLedgerDown, "The request can't be accounted for at the moment."), retryAfter: ledgerRetry}
+	return &refusal{apiError: openai.Refuse(openai.CodeLedgerDown, "The request can't be accounted for at the moment."), retry: Retry{After: ledgerRetry, From: RetryStore}}
 }
 
 // When to ask again after a store has failed: it is tried as often.
@@ -113,8 +113,8 @@ func (f *refusal) write(resp *fasthttp.Response) {
 	if f.Status == fasthttp.StatusUnauthorized {
 		h.SetCanonical([]byte("Www-Authenticate"), []byte("Bearer"))
 	}
-	if f.retryAfter > 0 {
-		h.SetCanonical([]byte("Retry-After"), strconv.AppendInt(nil, int64(math.Ceil(f.retryAfter.Seconds())), 10))
+	if f.retry.After > 0 {
+		h.SetCanonical([]byte("Retry-After"), strconv.AppendInt(nil, f.retry.Seconds(), 10))
 	}
 	if f.noRetry {
 		h.SetCanonical([]byte("X-Should-Retry"), []byte("false"))

@@ -71,7 +71,9 @@ func (r *request) relayUnary(ctx *fasthttp.RequestCtx, up *backends.Conn, head *
 	r.row.BytesOut = int64(len(body))
 	status := resp.StatusCode() // head is the connection's, and so another request's by now
 	if r.settle(status, "", EndDone) != nil {
-		unbooked().write(resp)
+		f := unbooked()
+		f.write(resp)
+		r.traceRefused(f)
 	}
 	r.output.Store(int64(r.usage.Completion)) // as it was charged
 	r.series.tokens.Add(uint64(r.usage.Completion))
@@ -129,14 +131,14 @@ func (r *request) relayError(up *backends.Conn, head *backends.Head) error {
 			e.Type = "invalid_request_error"
 		}
 		e.Code = clientCode(status)
-		return &refusal{apiError: &e, retryAfter: wait}
+		return &refusal{apiError: &e, retry: Retry{After: wait, From: RetryBackend}}
 	}
 	r.fail(backends.ServerError)
 	f := failure(openai.CodeBackendError, fmt.Sprintf("The model's backend failed with status %d.", status))
 	if status >= 500 {
 		f.Status = status
 	}
-	f.retryAfter = wait
+	f.retry = Retry{After: wait, From: RetryBackend}
 	return f
 }
 
@@ -158,6 +160,7 @@ func clientCode(status int) string {
 // fail holds a failure against the replica.
 func (r *request) fail(why backends.Failure) {
 	r.series.failed(why)
+	r.traceFailed(why)
 	r.place.Replica.Failed(why)
 }
 

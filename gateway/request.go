@@ -52,10 +52,10 @@ type request struct {
 	usage    openai.Usage
 	exact    bool // usage is the backend's own count
 	declined bool // the backend answered with an error: it has generated nothing
-	events   int  // of a stream, that carried output
 	settled  bool
-	unbooked error // the ledger could not take it
 	left     bool
+	events   int        // of a stream, that carried output
+	unbooked error      // the ledger could not take it
 	row      ledger.Row // what goes into the ledger
 
 	phase  atomic.Int32
@@ -67,6 +67,7 @@ type request struct {
 
 	mu     sync.Mutex
 	rec    record
+	trace  *trace  // what was decided; nil once it is over
 	cause  error   // why it was ended; nil: it was not
 	aborts aborter // what end breaks off: the step under way; nil: nothing that waits
 }
@@ -82,13 +83,19 @@ type aborter interface{ Abort() }
 
 // end makes the request stop: what it waits for is broken off, and the step
 // that waits finds the cause. The first cause stays: it tells whether this is.
-func (r *request) end(cause error) bool {
+func (r *request) end(cause error) bool { return r.endBy(cause, "") }
+
+// endBy is end on an operator's word.
+func (r *request) endBy(cause error, by string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.cause != nil {
 		return false
 	}
 	r.cause = cause
+	if r.trace != nil {
+		r.trace.by = by
+	}
 	if r.aborts != nil {
 		r.aborts.Abort()
 	}

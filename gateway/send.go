@@ -27,11 +27,13 @@ func (r *request) send(body []byte) (*backends.Conn, *backends.Head, error) {
 		}
 		if r.place.Replica == nil {
 			f := refuse(openai.CodeNoHealthyBackend, "No backend of this model is healthy at the moment.")
-			f.retryAfter = time.Duration(r.backend.Health.Interval)
+			f.retry = Retry{After: time.Duration(r.backend.Health.Interval), From: RetryHealth}
 			return nil, nil, f
 		}
+		at := now()
 		r.mu.Lock()
 		r.rec.Replica = r.place.Replica.URL
+		r.trace.picked(at, &r.place, r.weight())
 		r.mu.Unlock()
 		up, head, err := r.attempt(*buf)
 		if err == nil {
@@ -44,8 +46,7 @@ func (r *request) send(body []byte) (*backends.Conn, *backends.Head, error) {
 		if errors.As(err, &f) { // our own, no fault of the replica's
 			return nil, nil, f
 		}
-		r.series.failed(err.why)
-		r.place.Replica.Failed(err.why)
+		r.fail(err.why)
 		if err.why != backends.ConnectFailed {
 			return nil, nil, err
 		}
@@ -88,6 +89,7 @@ func (r *request) attempt(buf []byte) (*backends.Conn, *backends.Head, *broken) 
 		if !stale {
 			return nil, nil, &broken{r.why(err), err}
 		}
+		r.note(func(t *trace) { t.last().anew = true })
 	}
 }
 

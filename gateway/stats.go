@@ -18,8 +18,8 @@ type stats struct {
 	backends map[string]*backendSeries
 
 	ring    sync.Mutex
-	recent  [maxRecent]record
-	written int // into recent, ever
+	kept    [Kept]kept
+	written int // into kept, ever
 
 	tick ticker
 }
@@ -95,23 +95,8 @@ func (s *stats) ended(r *request) {
 	}
 	if !r.endpoint.open {
 		s.tick.ended(rec)
-		s.ring.Lock()
-		s.recent[s.written%maxRecent] = *rec
-		s.written++
-		s.ring.Unlock()
 	}
-}
-
-// newest lists the requests that ended, newest first.
-func (s *stats) newest() []Record {
-	s.ring.Lock()
-	defer s.ring.Unlock()
-	n := min(s.written, maxRecent)
-	out := make([]Record, n)
-	for i := range out {
-		out[i] = s.recent[(s.written-1-i)%maxRecent].written()
-	}
-	return out
+	s.keep(r)
 }
 
 // ticker keeps what a snapshot is made of.
@@ -228,6 +213,6 @@ func (s *stats) snapshot(at time.Time) *Snapshot {
 		Requests: now[0], PromptTokens: t.prompt.Load(), CompletionTokens: t.completion.Load(), Status2xx: t.ok.Load(),
 		Status4xx: t.client.Load(), Status429: t.limited.Load(), Status5xx: t.server.Load(), ClientLeft: t.left.Load(),
 	}
-	snap.Recent = s.newest()
+	snap.Recent = s.newest(maxRecent)
 	return snap
 }

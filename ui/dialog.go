@@ -14,68 +14,18 @@ import (
 // stack.
 type dialog interface {
 	bindings() []key.Binding
-	// update takes a key in; done takes the dialog off the stack.
-	update(tea.KeyPressMsg) (done bool, cmd tea.Cmd)
+	// update takes a key or pasted text in; done takes the dialog off the stack.
+	update(tea.Msg) (done bool, cmd tea.Cmd)
 	// view is a block of at most w by h cells, its lines of one width.
 	view(t *widget.Theme, w, h int) string
+	// doing is what others are told that the operator is about to do; "": they look.
+	doing() string
 }
 
-// confirmDialog asks before something that can't be taken back. Cancel has the
-// focus when it opens.
-type confirmDialog struct {
-	keys   keyMap
-	title  string
-	lines  []string
-	verb   string // on the other button
-	yes    tea.Cmd
-	chosen bool // the other button has the focus
-}
+// reading is what dialogs that only tell something have in common.
+type reading struct{}
 
-func (d *confirmDialog) bindings() []key.Binding {
-	return []key.Binding{d.keys.Next, d.keys.Accept, d.keys.Close}
-}
-
-func (d *confirmDialog) update(k tea.KeyPressMsg) (done bool, cmd tea.Cmd) {
-	s := d.keys.Scrolling
-	switch {
-	case key.Matches(k, d.keys.Next, d.keys.Previous, s.Left, s.Right):
-		d.chosen = !d.chosen
-	case key.Matches(k, d.keys.Accept):
-		if d.chosen {
-			return true, d.yes
-		}
-		return true, nil
-	case key.Matches(k, d.keys.Close):
-		return true, nil
-	}
-	return false, nil
-}
-
-func (d *confirmDialog) view(t *widget.Theme, w, h int) string {
-	wide := 34
-	for _, l := range d.lines {
-		wide = max(wide, t.Width(l))
-	}
-	bw, bh := min(w, wide+6), min(h, len(d.lines)+6)
-	c := widget.NewCanvas(t, bw-2, bh-2)
-	for i, l := range d.lines {
-		c.Text(2, 1+i, bw-5, widget.Plain, l)
-	}
-	// The buttons come last, and stay when the text has no room.
-	y := c.H - 2
-	if c.H < 4 {
-		y = c.H - 1
-	}
-	x := 2
-	for i, label := range [...]string{"Cancel", d.verb} {
-		style, text := widget.Plain, "  "+label+"  "
-		if d.chosen == (i == 1) {
-			style, text = widget.Focused|widget.Inverse, "> "+label+" <"
-		}
-		x += c.Text(x, y, c.W-x, style, text) + 3
-	}
-	return widget.Box(t, bw, bh, true, d.title, "", c.String())
-}
+func (reading) doing() string { return "" }
 
 // overlay draws a block over the middle of a screen of w by h.
 func overlay(t *widget.Theme, screen, block string, w, h int) string {

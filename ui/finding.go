@@ -17,6 +17,7 @@ type finding struct {
 	rank  rank
 	grade widget.Style // Bad: somebody is hurt; Warn: somebody may be; Unknown
 	text  string       // plain words; names in it may come from anywhere
+	about pane.Ref     // what keys act on; the zero Ref: nothing
 }
 
 // rank orders findings by who is hurt, the most urgent first.
@@ -35,9 +36,10 @@ const (
 	rankDraining             // the gateway takes no more requests
 	rankReplica              // a replica is left out, its backend goes on
 	rankShaky                // a replica failed lately
-	rankQuota                // an organisation has nothing left
-	rankDrift                // the ledger and an engine count differently
-	rankGPU                  // a GPU is held back, or not to be read
+	rankQuota                // an organisation has nothing left, or soon
+	rankGPU                  // a GPU is held back, or nearly full, or not to be read
+	rankPreempt              // an engine throws out what it has begun
+	rankDrift                // the ledger and an engine count differently, or its disk fails
 	rankJob                  // what was to be done to a container could not be
 	rankDocker               // an engine of containers can't be asked
 )
@@ -45,7 +47,7 @@ const (
 var verdicts = [...]string{
 	rankStale: "no news", rankLedger: "no ledger", rankStore: "no quota store", rankQuota: "quota spent", rankDrift: "check usage", rankNone: "unhealthy", rankBackend: "degraded", rankHung: "hung", rankFailing: "failing",
 	rankDraining: "draining", rankReplica: "degraded", rankShaky: "unsteady", rankCard: "gpu fails", rankGPU: "check gpus",
-	rankQueue: "overloaded", rankJob: "check jobs", rankDocker: "no docker",
+	rankQueue: "overloaded", rankPreempt: "preempting", rankJob: "check jobs", rankDocker: "no docker",
 }
 
 // verdict sums up: in a word, and how grave.
@@ -76,29 +78,67 @@ func known(p *backends.Snapshot) bool {
 // find lists what wants attention, the most urgent first.
 func find(d pane.Data) []finding {
 	var fs []finding
-	add := func(r rank, grade widget.Style, format string, args ...any) {
-		fs = append(fs, finding{r, grade, fmt.Sprintf(format, args...)})
+	add := func(r rank, grade widget.Style, about pane.Ref, format string, args ...any) {
+		fs = append(fs, finding{r, grade, fmt.Sprintf(format, args...) + hurt(d, grade, about), about})
 	}
 	findPool(d, add)
 	findGateway(d, add)
 	findBooks(d, add)
 	findGPUs(d, add)
 	findContainers(d, add)
+	findSoon(d, add)
 	slices.SortStableFunc(fs, func(a, b finding) int { return cmp.Compare(a.rank, b.rank) })
 	return fs
 }
 
-type adder func(r rank, grade widget.Style, format string, args ...any)
+type adder func(r rank, grade widget.Style, about pane.Ref, format string, args ...any)
+
+// hurt says whose requests are with what a finding is about.
+func hurt(d pane.Data, grade widget.Style, about pane.Ref) string {
+	if grade != widget.Bad || about.Kind != pane.RefBackend && about.Kind != pane.RefGPU || d.Gateway == nil {
+		return ""
+	}
+	n := 0
+	var orgs []string
+	for i := range d.Gateway.Live {
+		r := &d.Gateway.Live[i]
+		if r.Backend != about.Name {
+			continue
+		}
+		n++
+		if r.Org != "" && !slices.Contains(orgs, r.Org) {
+			orgs = append(orgs, r.Org)
+		}
+	}
+	switch {
+	case n == 0:
+		return ""
+	case len(orgs) > 3:
+		orgs = append(orgs[:2:2], fmt.Sprintf("%d more", len(orgs)-2))
+	}
+	what := "requests"
+	if n == 1 {
+		what = "request"
+	}
+	return fmt.Sprintf("; hurts %d %s of %s", n, what, strings.Join(orgs, ", "))
+}
+
+// backend is what a finding about a backend is about.
+func backend(name string) pane.Ref { return pane.Ref{Kind: pane.RefBackend, Name: name} }
 
 func findPool(d pane.Data, add adder) {
 	if d.Pool == nil {
 		return
 	}
 	var lost []string // backends without a replica
+	var first pane.Ref
 	for i := range d.Pool.Backends {
 		b := &d.Pool.Backends[i]
 		if b.Available() == 0 {
 			lost = append(lost, describe(d, b))
+			if len(lost) == 1 {
+				first = backend(b.Name)
+			}
 			continue
 		}
 		hung, out, shaky := 0, 0, 0
@@ -114,21 +154,21 @@ func findPool(d pane.Data, add adder) {
 		}
 		switch {
 		case hung > 0:
-			add(rankHung, widget.Bad, "%s: %d of %d replicas out: %s", b.Name, out, len(b.Replicas), worst(d, b))
+			add(rankHung, widget.Bad, backend(b.Name), "%s: %d of %d replicas out: %s", b.Name, out, len(b.Replicas), worst(d, b))
 		case out > 0:
-			add(rankReplica, widget.Warn, "%s: %d of %d replicas out: %s", b.Name, out, len(b.Replicas), worst(d, b))
+			add(rankReplica, widget.Warn, backend(b.Name), "%s: %d of %d replicas out: %s", b.Name, out, len(b.Replicas), worst(d, b))
 		case shaky > 0:
-			add(rankShaky, widget.Warn, "%s: %s", b.Name, worst(d, b))
+			add(rankShaky, widget.Warn, backend(b.Name), "%s: %s", b.Name, worst(d, b))
 		}
 	}
 	switch {
 	case len(lost) == 0:
 	case len(lost) == len(d.Pool.Backends) && len(lost) > 1:
-		add(rankNone, widget.Bad, "no healthy backend, every request gets 503: %s", strings.Join(lost, "; "))
+		add(rankNone, widget.Bad, first, "no healthy backend, every request gets 503: %s", strings.Join(lost, "; "))
 	case len(lost) == len(d.Pool.Backends):
-		add(rankNone, widget.Bad, "no healthy backend, every request gets 503: %s", lost[0])
+		add(rankNone, widget.Bad, first, "no healthy backend, every request gets 503: %s", lost[0])
 	default:
-		add(rankBackend, widget.Bad, "%s; its requests get 503", strings.Join(lost, "; "))
+		add(rankBackend, widget.Bad, first, "%s; its requests get 503", strings.Join(lost, "; "))
 	}
 }
 
@@ -188,14 +228,14 @@ func findGateway(d pane.Data, add adder) {
 		return
 	}
 	if age := d.Now.Sub(g.At); age >= pane.Stale {
-		add(rankStale, widget.Bad, "the gateway has published nothing for %s: all figures are that old", widget.Age(age))
+		add(rankStale, widget.Bad, pane.Ref{}, "the gateway has published nothing for %s: all figures are that old", widget.Age(age))
 	}
 	if g.Draining {
-		add(rankDraining, widget.Warn, "draining: new requests get 503, %d in flight may end", g.InFlight)
+		add(rankDraining, widget.Warn, pane.Ref{}, "draining: new requests get 503, %d in flight may end", g.InFlight)
 	}
 	for _, b := range poolNames(d) {
 		if q := g.Queues[b]; q.Oldest >= longWait {
-			add(rankQueue, widget.Warn, "%s: %d requests wait for room, the first of them for %s", b, q.Waiting, widget.Age(q.Oldest))
+			add(rankQueue, widget.Warn, backend(b), "%s: %d requests wait for room, the first of them for %s", b, q.Waiting, widget.Age(q.Oldest))
 		}
 	}
 	requests, errors := 0, 0
@@ -214,61 +254,14 @@ func findGateway(d pane.Data, add adder) {
 	default:
 		return
 	}
-	where := ""
+	where, about := "", pane.Ref{}
 	most := 0.0
 	for _, b := range poolNames(d) {
 		if r := g.Backends[b]; r.Errors > most {
-			most, where = r.Errors, ", now most on "+b
+			most, where, about = r.Errors, ", now most on "+b, backend(b)
 		}
 	}
-	add(rankFailing, grade, "%.1f%% of answers failed in the last minute: %d of %d%s", 100*share, errors, requests, where)
-}
-
-// findBooks looks at what is counted and written down.
-func findBooks(d pane.Data, add adder) {
-	if d.Gateway == nil {
-		return
-	}
-	b := &d.Gateway.Books
-	l := &b.Ledger
-	since := ""
-	if !l.Since.IsZero() {
-		since = " for " + widget.Age(d.Now.Sub(l.Since))
-	}
-	switch {
-	case l.Refusing && !b.Pass:
-		add(rankLedger, widget.Bad, "the ledger can't be written%s, every request gets 503: %s", since, l.Err)
-	case l.Refusing || l.Backlog > 0:
-		add(rankLedger, widget.Bad, "the ledger can't be written%s, requests go on without it (%d wait in memory, %d lost): %s", since, l.Backlog, l.Lost, l.Err)
-	case l.Err != "":
-		add(rankLedger, widget.Warn, "the ledger's database can't be written%s, %d requests wait in its journal: %s", since, l.WaitingRows, l.Err)
-	case l.Lost > 0:
-		add(rankDrift, widget.Warn, "%d requests are missing in the ledger: they could not be written in time", l.Lost)
-	}
-	if l.Damaged > 0 {
-		add(rankDrift, widget.Warn, "%d bytes of the ledger's journal were damaged: what they held is missing", l.Damaged)
-	}
-	if f := &b.Fleet; b.Shared && f.Err != "" {
-		what := "leases in hand are used up, then requests get 503"
-		if f.Allowing {
-			what = "each gateway then counts for itself"
-		}
-		add(rankStore, widget.Warn, "the quota store is away for %s, %s: %s", widget.Age(d.Now.Sub(f.Since)), what, f.Err)
-	}
-	for _, w := range b.Tight {
-		whose := w.Org
-		if w.Key != "" {
-			whose += ", key " + w.Key
-		}
-		if w.Remaining() == 0 {
-			add(rankQuota, widget.Warn, "%s: %s is used up, its requests get 429 for %s", whose, w.Name, widget.Age(w.ResetsAt.Sub(d.Now)))
-		}
-	}
-	for i := range b.Audit {
-		if a := &b.Audit[i]; a.Suspicious() {
-			add(rankDrift, widget.Warn, "%s: the engine counts %+d prompt and %+d completion tokens beyond the ledger's", a.Backend, a.Prompt(), a.Completion())
-		}
-	}
+	add(rankFailing, grade, about, "%.1f%% of answers failed in the last minute: %d of %d%s", 100*share, errors, requests, where)
 }
 
 // poolNames are the backends in the order of the configuration: a map's order
@@ -293,12 +286,12 @@ func findContainers(d pane.Data, add adder) {
 	}
 	for _, j := range d.Pool.Jobs {
 		if age := d.Now.Sub(j.Ended); j.State == backends.Failed && age < jobFails {
-			add(rankJob, widget.Warn, "%s of %s failed %s ago: %s", j.Action, cmp.Or(strings.Join(j.Names, ", "), "all"), widget.Age(age), j.Err)
+			add(rankJob, widget.Warn, pane.Ref{Kind: pane.RefJob, ID: fmt.Sprint(j.ID)}, "%s of %s failed %s ago: %s", j.Action, cmp.Or(strings.Join(j.Names, ", "), "all"), widget.Age(age), j.Err)
 		}
 	}
 	for _, h := range d.Pool.Hosts {
 		if h.Err != "" {
-			add(rankDocker, widget.Warn, "docker %s can't be asked for %s: %s", h.Name, widget.Age(d.Now.Sub(h.Since)), h.Err)
+			add(rankDocker, widget.Warn, pane.Ref{}, "docker %s can't be asked for %s: %s", h.Name, widget.Age(d.Now.Sub(h.Since)), h.Err)
 		}
 	}
 }

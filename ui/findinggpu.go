@@ -13,9 +13,9 @@ func findGPUs(d pane.Data, add adder) {
 	}
 	for _, f := range gpu.Findings(d.GPUs, d.Now, func(backend string) (running, waiting int, known bool) { return load(d, backend) }) {
 		if f.Grave {
-			add(rankCard, widget.Bad, "%s", f.Text)
+			add(rankCard, widget.Bad, device(d, f), "%s", f.Text)
 		} else {
-			add(rankGPU, widget.Warn, "%s", f.Text)
+			add(rankGPU, widget.Warn, device(d, f), "%s", f.Text)
 		}
 	}
 }
@@ -41,4 +41,15 @@ func load(d pane.Data, backend string) (running, waiting int, known bool) {
 		}
 	}
 	return running, waiting, known
+}
+
+// device is what a finding about a GPU is about.
+func device(d pane.Data, f gpu.Finding) pane.Ref {
+	for i := range d.GPUs.GPUs {
+		if g := &d.GPUs.GPUs[i]; g.Host == f.Host && g.Index == f.Index {
+			r := pane.Ref{Kind: pane.RefGPU, ID: g.UUID, Name: g.Serves}
+			return r
+		}
+	}
+	return pane.Ref{}
 }

@@ -3,12 +3,16 @@ package ui
 import (
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"pilothouse/backends"
 	"pilothouse/gateway"
+	"pilothouse/gateway/quota"
 	"pilothouse/gpu"
+	"pilothouse/ui/desk"
 	"pilothouse/ui/pane"
+	"pilothouse/ui/past"
 )
 
 // night is when all fixtures are.
@@ -27,15 +31,32 @@ type fixedGPUs struct{ s *gpu.Snapshot }
 
 func (f *fixedGPUs) Snapshot() *gpu.Snapshot { return f.s }
 
+// seat is an operator's at a desk with nothing to act on.
+func seat(o desk.Operator) *desk.Seat {
+	return desk.New(desk.Platform{}, desk.Options{Now: func() time.Time { return night }}).Seat(o)
+}
+
 // with makes options that show the given data.
 func with(d pane.Data) Options {
-	o := Options{Gateway: &fixedGateway{d.Gateway}, Pool: &fixedPool{d.Pool}, Operator: "ana", Version: "0.1.0",
+	o := Options{Gateway: &fixedGateway{d.Gateway}, Pool: &fixedPool{d.Pool}, Seat: seat(desk.Operator{Name: "ana", Role: desk.Hand}), Version: "0.1.0",
 		Now: func() time.Time { return d.Now }}
 	if d.GPUs != nil {
 		o.GPUs = &fixedGPUs{d.GPUs}
 	}
+	if d.Past != nil {
+		o.Past = fixedPast{d.Trends, d.Past}
+	}
 	return o
 }
+
+// fixedPast knows what happened, and no moment but now.
+type fixedPast struct {
+	past.Trends
+	s *past.Snapshot
+}
+
+func (f fixedPast) Snapshot() *past.Snapshot         { return f.s }
+func (f fixedPast) At(time.Time) (past.Moment, bool) { return past.Moment{}, false }
 
 // calm is the reference deployment on a good night.
 func calm() pane.Data {
@@ -97,7 +118,57 @@ func calm() pane.Data {
 		}
 		u.GPUs = append(u.GPUs, d)
 	}
-	return pane.Data{Gateway: g, Pool: p, GPUs: u, Now: night}
+	return pane.Data{Gateway: g, Pool: p, GPUs: u, Past: history(), Trends: flow{}, Now: night}
+}
+
+// flow are series that know a quarter of an hour.
+type flow struct{}
+
+func (flow) Series(m past.Metric, of string, end time.Time, step time.Duration, n int) []float64 {
+	s := make([]float64, n)
+	for i := range s {
+		age := time.Duration(n-1-i) * step
+		v := 0.5 + 0.4*math.Sin(float64(end.Add(-age).Unix())/90+float64(len(of)))
+		switch {
+		case age > 15*time.Minute, m == past.Preempts, m == past.Errors:
+			v = math.NaN()
+		case m == past.Spent:
+			v = 0.914 - age.Hours()*0.058
+		case m == past.FirstP95:
+			v *= 0.6
+		case m != past.KV:
+			v *= 12
+		}
+		s[i] = v
+	}
+	return s
+}
+
+// history is what happened that night, and what was used of quotas.
+func history() *past.Snapshot {
+	midnight := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
+	window := func(name string, used, limit int64) quota.Window {
+		w := quota.Window{Name: name, Used: used, Limit: limit, ResetsAt: midnight}
+		if strings.HasSuffix(name, "month") {
+			w.ResetsAt = time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
+		}
+		return w
+	}
+	org := func(name string, tokens, requests, month int64) gateway.OrgQuotas {
+		return gateway.OrgQuotas{Org: name, Windows: []quota.Window{window(quota.RequestsPerDay, requests, 100_000), window(quota.TokensPerDay, tokens, 10_000_000), window(quota.TokensPerMonth, month, 300_000_000)}}
+	}
+	at := func(ago time.Duration, k past.Kind, object, text string, g past.Grade) past.Event {
+		return past.Event{At: night.Add(-ago), Kind: k, Object: object, Text: text, Grade: g}
+	}
+	return &past.Snapshot{At: night, QuotasAt: night, Oldest: night.Add(-24 * time.Hour),
+		Quotas: []gateway.OrgQuotas{org("acme", 9_140_000, 33_120, 131_000_000), org("globex", 2_800_000, 20_400, 61_000_000), org("initech", 310_000, 5_100, 4_100_000)},
+		Events: []past.Event{
+			at(41*time.Second, past.KindBackend, "chat", "no bytes since; /health still says 200; iterations stand at 48,120", past.Bad),
+			at(46*time.Second, past.KindGPU, "gpu 1", "power 71 to 31 W, utilisation 98 to 2 %, memory unchanged", past.Warn),
+			at(14*time.Minute, past.KindQuota, "acme", "tokens per day passed 90 %, forecast to end 04:40Z", past.Warn),
+			at(41*time.Minute, past.KindOperator, "ana", "attached from 203.0.113.9 (operator)", past.Plain),
+			at(130*time.Minute, past.KindJob, "text2sql", "restarted with drain by bo: 3 in flight finished, loading 74 s", past.Good),
+		}}
 }
 
 // trouble is a bad night: one backend gone, a replica of the other too, answers

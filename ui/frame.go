@@ -1,6 +1,8 @@
 package ui
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 
 	"charm.land/bubbles/v2/key"
@@ -14,16 +16,19 @@ func (m *Model) draw() string {
 		return ""
 	}
 	rows := make([]string, 0, m.h)
-	rows = append(rows, statusRow(m.theme, m.w, m.opts, m.data, m.findings, m.paused))
-	if a := attentionRow(m.theme, m.w, m.opts, m.data, m.findings); a != "" && m.h > 1 {
+	rows = append(rows, m.statusRow())
+	if a := m.attentionRow(); a != "" && m.h > 1 {
 		rows = append(rows, a)
 	}
 	room := m.h - m.framed()
 	if room > 0 {
 		rows = append(rows, m.middle(room)...)
 	}
+	if line, ok := m.below(); ok && len(rows) > 1 {
+		rows[len(rows)-1] = line
+	}
 	if m.h >= keysFrom {
-		rows = append(rows, keysRow(m.theme, m.w, m.working()))
+		rows = append(rows, keysRow(m.theme, m.w, m.working(), m.helpKey()))
 	}
 	screen := strings.Join(rows, "\n")
 	for _, d := range m.dialogs {
@@ -35,22 +40,21 @@ func (m *Model) draw() string {
 // middle draws the boxes into h rows.
 func (m *Model) middle(h int) []string {
 	rows := make([]string, h)
+	used := make([]int, h)
 	for _, s := range m.slots {
-		name, note := s.pane.Title()
-		box := widget.Box(m.theme, s.w, s.h, s.pane == m.focus, name, note, s.pane.View(s.w-border, s.h-border))
+		body := s.pane.View(s.w-border, s.h-border)
+		name, note := s.pane.Title() // which may depend on what had room
+		box := widget.Box(m.theme, s.w, s.h, s.pane == m.now().focus, name, note, body)
 		y := s.y
 		for line := range strings.SplitSeq(box, "\n") {
 			rows[y] += line
+			used[y] += s.w
 			y++
 		}
 	}
-	blank := ""
 	for i := range rows {
-		if rows[i] == "" {
-			if blank == "" {
-				blank = strings.Repeat(" ", m.w)
-			}
-			rows[i] = blank
+		if n := m.w - used[i]; n > 0 {
+			rows[i] += strings.Repeat(" ", n)
 		}
 	}
 	return rows
@@ -58,9 +62,41 @@ func (m *Model) middle(h int) []string {
 
 // working are the keys that work now.
 func (m *Model) working() []key.Binding {
-	if n := len(m.dialogs); n > 0 {
+	switch n := len(m.dialogs); {
+	case m.filter != nil:
+		return nil
+	case n > 0:
 		return m.dialogs[n-1].bindings()
 	}
-	all := m.keys.global()
-	return append(all[:7:7], m.focus.Keys()...)
+	var acts []key.Binding
+	for i := range actions {
+		a := &actions[i]
+		if a.key != nil && len(a.kinds) > 0 && m.refusal(a, m.subject()) == "" {
+			acts = append(acts, *a.key(&m.keys))
+		}
+	}
+	views := m.keys.Views
+	if m.w < 100 {
+		views = []key.Binding{key.NewBinding(key.WithKeys("1"), key.WithHelp(fmt.Sprintf("1-%d", len(m.views)), "views"))}
+	}
+	k := &m.keys
+	main := []key.Binding{k.Next, k.Enter, k.Filter, k.Palette}
+	return slices.Concat(views, acts, m.own(), main, []key.Binding{k.Findings, k.Try, k.Sort, k.Describe, k.Copy, k.Logs, k.Full, k.Pause, k.Earlier, k.Later, k.Quit})
+}
+
+// helpKey is the key of the help, where it works.
+func (m *Model) helpKey() *key.Binding {
+	if m.filter != nil || len(m.dialogs) > 0 {
+		return nil
+	}
+	return &m.keys.Help
+}
+
+// own are the keys of the focused pane, but for those that every list has.
+func (m *Model) own() []key.Binding {
+	s := m.keys.Scrolling
+	usual := []key.Binding{s.Up, s.Down, s.PageUp, s.PageDown, s.Top, s.Bottom, s.Left, s.Right}
+	return slices.DeleteFunc(slices.Clone(m.now().focus.Keys()), func(b key.Binding) bool {
+		return slices.ContainsFunc(usual, func(u key.Binding) bool { return u.Help() == b.Help() })
+	})
 }

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"os"
@@ -20,7 +21,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 // screen is what a dashboard of a size shows after some keys.
 func screen(o Options, w, h int, keys ...string) string {
-	m := New(o)
+	m := New(context.Background(), o)
 	m.Update(tea.WindowSizeMsg{Width: w, Height: h})
 	m.View() // as the program does after every message
 	for _, k := range keys {
@@ -49,7 +50,8 @@ func TestGoldens(t *testing.T) {
 	mid := [][2]int{{80, 24}}
 	demo := func() Options {
 		o := with(calm())
-		o.Demo, o.DemoKey, o.Operator = true, "demo-key-of-this-run", ""
+		o.Demo, o.DemoKey = true, "demo-key-of-this-run"
+		o.Seat = nil
 		o.GPUs.(*fixedGPUs).s.Simulated = true
 		return o
 	}

@@ -1,14 +1,19 @@
 package ui
 
 import (
+	"strings"
+
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 
+	"pilothouse/ui/pane"
 	"pilothouse/ui/widget"
 )
 
 // helpDialog lists the keys that work, as the key map has them.
 type helpDialog struct {
+	reading
 	keys     keyMap
 	sections []helpSection
 	page     page
@@ -17,13 +22,18 @@ type helpDialog struct {
 type helpSection struct {
 	title string
 	keys  []key.Binding
+	notes []string // besides
 }
 
 func (d *helpDialog) bindings() []key.Binding {
 	return []key.Binding{d.keys.Close, d.keys.Scrolling.Up, d.keys.Scrolling.Down}
 }
 
-func (d *helpDialog) update(k tea.KeyPressMsg) (done bool, cmd tea.Cmd) {
+func (d *helpDialog) update(msg tea.Msg) (done bool, cmd tea.Cmd) {
+	k, ok := msg.(tea.KeyPressMsg)
+	if !ok {
+		return false, nil
+	}
 	if key.Matches(k, d.keys.Close, d.keys.Help, d.keys.Accept) {
 		return true, nil
 	}
@@ -31,34 +41,82 @@ func (d *helpDialog) update(k tea.KeyPressMsg) (done bool, cmd tea.Cmd) {
 	return false, nil
 }
 
-func (d *helpDialog) view(t *widget.Theme, w, h int) string {
-	type line struct {
-		key, desc string
-		head      bool
-	}
-	var lines []line
+// Of a column of the help: its width, and where the words begin.
+const (
+	helpColumn = 38
+	helpWords  = 13
+)
+
+// helpLine is a line of the help: a heading, or a key and what it does.
+type helpLine struct {
+	key, desc string
+	head      bool
+}
+
+func (d *helpDialog) lines() []helpLine {
+	var lines []helpLine
 	for _, s := range d.sections {
 		if len(lines) > 0 {
-			lines = append(lines, line{})
+			lines = append(lines, helpLine{})
 		}
-		lines = append(lines, line{desc: s.title, head: true})
+		lines = append(lines, helpLine{desc: s.title, head: true})
 		for _, k := range s.keys {
 			if k.Enabled() {
-				lines = append(lines, line{key: k.Help().Key, desc: k.Help().Desc})
+				lines = append(lines, helpLine{key: k.Help().Key, desc: k.Help().Desc})
 			}
 		}
-	}
-	bw, bh := min(w, 46), min(h, len(lines)+2)
-	note := d.page.fit(len(lines), bh-2)
-	c := widget.NewCanvas(t, bw-2, bh-2)
-	for i := range d.page.rows {
-		l := lines[d.page.off+i]
-		if l.head {
-			c.Text(2, i, bw-5, widget.Bold, l.desc)
-			continue
+		for _, n := range s.notes {
+			lines = append(lines, helpLine{desc: n})
 		}
-		c.Text(4, i, 12, widget.Bold, l.key)
-		c.Text(17, i, bw-20, widget.Plain, l.desc)
+	}
+	return lines
+}
+
+// view has as many columns as it takes to show all at once, and scrolls where
+// there is no room for so many.
+func (d *helpDialog) view(t *widget.Theme, w, h int) string {
+	lines := d.lines()
+	room := max(1, h-2)
+	across := min(max(1, (w-4)/helpColumn), (len(lines)+room-1)/room)
+	rows := min(room, (len(lines)+across-1)/across)
+	bw, bh := min(w, across*helpColumn+6), min(h, rows+2)
+	note := d.page.fit(len(lines), across*rows)
+	c := widget.NewCanvas(t, bw-2, bh-2)
+	for i, l := range lines[d.page.off:min(len(lines), d.page.off+across*rows)] {
+		x, y := 2+i/rows*helpColumn, i%rows
+		switch {
+		case l.head:
+			c.Text(x, y, helpColumn-2, widget.Bold, l.desc)
+		case l.key == "":
+			c.Text(x+2, y, helpColumn-4, widget.Muted, l.desc)
+		default:
+			c.Text(x+2, y, helpWords-1, widget.Bold, l.key)
+			c.Text(x+2+helpWords, y, helpColumn-helpWords-4, widget.Plain, l.desc)
+		}
 	}
 	return widget.Box(t, bw, bh, true, "help", note, c.String())
+}
+
+// help lists the keys that work here.
+func (m *Model) help() dialog {
+	focus := m.now().focus
+	name, _, _ := strings.Cut(title(focus), " "+m.theme.Dot)
+	d := &helpDialog{keys: m.keys}
+	if keys := focus.Keys(); len(keys) > 0 {
+		d.sections = append(d.sections, helpSection{title: name, keys: keys})
+	}
+	if f, ok := focus.(interface{ FilterHelp() string }); ok {
+		text := ansi.Wrap(f.FilterHelp(), helpColumn-4, "")
+		d.sections = append(d.sections, helpSection{title: "filters", notes: strings.Split(text, "\n")})
+	}
+	if m.opts.Seat != nil {
+		d.sections = append(d.sections, helpSection{title: "to act", keys: m.keys.acting()})
+	}
+	d.sections = append(d.sections, helpSection{title: "everywhere", keys: m.keys.global()})
+	return d
+}
+
+func title(p pane.Pane) string {
+	name, _ := p.Title()
+	return name
 }

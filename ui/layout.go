@@ -27,100 +27,99 @@ func tierOf(w, h int) tier {
 	return small
 }
 
-const (
-	border = 2 // rows of a box that are no content
-	enough = 8 // rows of the requests' box from which on others may be generous
-)
+const border = 2 // rows of a box that are no content
 
-// arrange lays the panes out in w by h cells below the rows that the frame
-// has. The tier is that of the whole screen.
-func (m *Model) arrange(t tier, w, h int) []slot {
-	least, full := m.wants(t, w)
-	rows := share(h, least, full)
-	if rows[wantGPUs] < full[wantGPUs] || t != large && rows[wantRequests] < enough {
-		// Cards are all or nothing, and not at the price of the requests.
-		full[wantGPUs] = least[wantGPUs]
-		rows = share(h, least, full)
-	}
-	var slots []slot
-	y := 0
-	put := func(p pane.Pane, n int) {
-		if n > 0 {
-			slots = append(slots, slot{pane: p, y: y, w: w, h: n})
-			y += n
-		}
-	}
-	put(m.gpus, rows[wantGPUs])
-	put(m.backends, rows[wantBackends])
-	if t == large {
-		// The graphs stand beside the requests, and share their rows.
-		left := w / 3
-		n := h - y
-		return append(slots,
-			slot{pane: m.traffic, y: y, w: left, h: n},
-			slot{pane: m.requests, x: left, y: y, w: w - left, h: n})
-	}
-	put(m.traffic, rows[wantTraffic])
-	put(m.requests, rows[wantRequests])
-	return slots
+// band is panes side by side.
+type band struct {
+	panes       []pane.Pane
+	widths      []int // of the boxes
+	least, full int   // rows of the boxes; full 0: the band is left out
 }
 
-// The panes in the order in which they get their least rows: the first to be
-// served is the last to go.
-const (
-	wantBackends = iota
-	wantGPUs
-	wantTraffic
-	wantRequests
-	wants
-)
+// sized is a band's rows from its content's.
+func (b band) sized(least, full int) band {
+	if full > 0 {
+		b.least, b.full = least+border, full+border
+	}
+	return b
+}
 
-// wants is how many rows each box needs, and how many it would fill.
-func (m *Model) wants(t tier, w int) (least, full [wants]int) {
-	set := func(i, l, f int) {
-		if f > 0 {
-			least[i], full[i] = l+border, f+border
-		}
+// overview lays the overview out. The bands are in the order in which they get
+// their least rows: the first to be served is the last to go. They are drawn in
+// the order of drawn.
+func (m *Model) overview(t tier, w, h int) []slot {
+	side := 0
+	if t == large {
+		side = w / 4 // what happened stands beside everything
+		w -= side
 	}
 	l, f := m.backends.Rows()
-	set(wantBackends, l, f)
+	rows := band{panes: []pane.Pane{m.backends}, widths: []int{w}}.sized(l, f)
 	l, f = m.gpus.Rows(w - border)
 	if t == small {
 		f = l
 	}
-	set(wantGPUs, l, f)
-	l, f = m.traffic.Rows(w - border)
+	gpus := band{panes: []pane.Pane{m.gpus}, widths: []int{w}}.sized(l, f)
+	left := w * 55 / 100
+	_, f = m.quotas.Rows(w - left - border)
+	graphs := band{panes: []pane.Pane{m.traffic, m.quotas}, widths: []int{left, w - left}}.sized(4, max(f, 8))
 	if t == small {
-		f = min(f, 5)
+		graphs.full = min(graphs.full, 6+border)
 	}
-	set(wantTraffic, l, f)
-	set(wantRequests, 3, 1<<20)
-	return least, full
+	events := band{panes: []pane.Pane{m.events}, widths: []int{w}}.sized(2, 5)
+	requests := band{panes: []pane.Pane{m.requests}, widths: []int{w}}.sized(5, 1<<20)
+	bands := []band{rows, gpus, graphs, events, requests}
+	if t == large {
+		bands = []band{rows, gpus, graphs, requests}
+	}
+	heights := share(h, bands)
+	if n := gpus.least; n > 0 && heights[1] < gpus.full && t != small {
+		// Cards are all or nothing.
+		bands[1].full = n
+		heights = share(h, bands)
+	}
+	order := []int{1, 0, 2, 3, 4}
+	var slots []slot
+	y := 0
+	for _, i := range order {
+		if i >= len(bands) || heights[i] == 0 {
+			continue
+		}
+		x := 0
+		for k, p := range bands[i].panes {
+			slots = append(slots, slot{pane: p, x: x, y: y, w: bands[i].widths[k], h: heights[i]})
+			x += bands[i].widths[k]
+		}
+		y += heights[i]
+	}
+	if side > 0 {
+		slots = append(slots, slot{pane: m.events, x: w, w: side, h: h})
+	}
+	return slots
 }
 
 // share hands h rows out: first to each its least, in order, then to each what
-// it would fill, in order; the last takes the rest. Where not even one box has
+// it would fill, in order; the last takes the rest. Where not even one band has
 // its least, the first takes all.
-func share(h int, least, full [wants]int) [wants]int {
-	var rows [wants]int
+func share(h int, bands []band) []int {
+	rows := make([]int, len(bands))
 	free := h
 	last := 0
-	for i, n := range least {
-		if n > 0 && n <= free {
-			rows[i], last = n, i
-			free -= n
+	for i, b := range bands {
+		if b.full > 0 && b.least <= free {
+			rows[i], last = b.least, i
+			free -= b.least
 		}
 	}
-	for i := range rows {
+	for i, b := range bands {
 		if rows[i] > 0 {
-			n := min(free, full[i]-rows[i])
+			n := min(free, b.full-rows[i])
 			rows[i] += n
 			free -= n
 		}
 	}
 	if rows[last] == 0 && h > border {
-		last = 0
-		for least[last] == 0 {
+		for last = 0; last < len(bands)-1 && bands[last].full == 0; {
 			last++
 		}
 	}

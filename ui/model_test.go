@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -15,7 +16,7 @@ import (
 
 // sized makes a dashboard of calm data at a size.
 func sized(o Options, w, h int) *Model {
-	m := New(o)
+	m := New(context.Background(), o)
 	m.Update(tea.WindowSizeMsg{Width: w, Height: h})
 	return m
 }
@@ -66,7 +67,7 @@ func TestQuit(t *testing.T) {
 }
 
 func focused(m *Model) string {
-	name, _ := m.focus.Title()
+	name, _ := m.now().focus.Title()
 	name, _, _ = strings.Cut(name, " ·")
 	return name
 }
@@ -74,17 +75,17 @@ func focused(m *Model) string {
 func TestFocus(t *testing.T) {
 	m := sized(with(calm()), 120, 40)
 	var got []string
-	for _, k := range []string{"", "tab", "tab", "tab", "tab", "shift+tab", "shift+tab"} {
+	for _, k := range []string{"", "tab", "tab", "tab", "tab", "tab", "shift+tab", "shift+tab"} {
 		if k != "" {
 			m.Update(press(k))
 		}
 		got = append(got, focused(m))
 	}
-	want := []string{"requests", "2 gpus", "2 backends", "traffic", "requests", "traffic", "2 backends"}
+	want := []string{"2 backends", "traffic", "quotas", "events", "requests", "2 gpus", "requests", "events"}
 	if !slices.Equal(got, want) {
 		t.Errorf("focus goes %v, want %v", got, want)
 	}
-	if !strings.Contains(content(m), "▸2 backends") {
+	if !strings.Contains(content(m), "▸events") {
 		t.Error("the focused pane has no pointer")
 	}
 }
@@ -93,6 +94,8 @@ func TestFocus(t *testing.T) {
 // there is room again.
 func TestFocusComesBack(t *testing.T) {
 	m := sized(with(calm()), 120, 40)
+	m.Update(press("shift+tab"))
+	m.Update(press("shift+tab"))
 	m.Update(tea.WindowSizeMsg{Width: 40, Height: 10})
 	if got := focused(m); got == "requests" {
 		t.Fatalf("%s has the focus without a place", got)
@@ -110,8 +113,9 @@ func TestFullScreen(t *testing.T) {
 		t.Errorf("not one pane:\n%s", s)
 	}
 	// Full screen every pane has room, also those that had none.
-	m.Update(press("tab"))
-	m.Update(press("tab"))
+	for range 4 {
+		m.Update(press("tab"))
+	}
 	if s := content(m); !strings.Contains(s, "▸requests") || strings.Count(s, "╭") != 1 {
 		t.Errorf("tab doesn't reach the requests:\n%s", s)
 	}
@@ -202,7 +206,7 @@ func TestHelpHasEveryKey(t *testing.T) {
 	o := with(trouble())
 	o.Demo, o.DemoKey = true, "k"
 	m := sized(o, 80, 60)
-	keys := slices.Concat(m.keys.global(), m.focus.Keys())
+	keys := slices.Concat(m.keys.global(), m.now().focus.Keys())
 	m.Update(press("?"))
 	s := content(m)
 	for _, k := range keys {
@@ -223,7 +227,6 @@ func TestHelpHasEveryKey(t *testing.T) {
 
 func TestHelpScrolls(t *testing.T) {
 	m := sized(with(calm()), 80, 24)
-	m.Update(press("f")) // the requests, which have the most keys
 	m.Update(tea.WindowSizeMsg{Width: 80, Height: 12})
 	m.Update(press("?"))
 	first := content(m)
@@ -232,7 +235,7 @@ func TestHelpScrolls(t *testing.T) {
 		t.Error("down doesn't scroll")
 	}
 	m.Update(press("G"))
-	if s := content(m); !strings.Contains(s, "columns to the right") {
+	if s := content(m); !strings.Contains(s, "stop at once") {
 		t.Errorf("the end is not to be seen:\n%s", s)
 	}
 }

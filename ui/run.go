@@ -3,6 +3,7 @@ package ui
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -17,6 +18,8 @@ import (
 	"pilothouse/backends"
 	"pilothouse/gateway"
 	"pilothouse/gpu"
+	"pilothouse/ui/desk"
+	"pilothouse/ui/past"
 	"pilothouse/ui/widget"
 )
 
@@ -30,17 +33,39 @@ type Pool interface{ Snapshot() *backends.Snapshot }
 // GPUs is what it reads of the GPUs, likewise.
 type GPUs interface{ Snapshot() *gpu.Snapshot }
 
+// Past is what it reads of the past, and of the books; a *past.Recorder.
+type Past interface {
+	past.Trends
+	Snapshot() *past.Snapshot
+	// At is the platform as it was; false: it is not known any more.
+	At(time.Time) (past.Moment, bool)
+}
+
 // Options are what a dashboard is made of. Gateway and Pool are required.
 type Options struct {
 	Gateway Gateway
 	Pool    Pool
-	GPUs    GPUs // nil: there are none to show
+	GPUs    GPUs       // nil: there are none to show
+	Past    Past       // nil: nothing is kept
+	Seat    *desk.Seat // who looks, and what they do it with; nil: nobody, and nothing can be done
+	Log     OwnLog     // the gateway's own; nil: it is elsewhere
 
-	Demo     bool   // marked on every screen
-	DemoKey  string // the demo's own gateway key, shown with a command to try
-	Version  string
-	Operator string // who looks; "": not shown
-	Attached bool   // the gateway goes on without this screen, so that leaving it needs no thought
+	// SaveText writes text to a file of about that name, and returns its path; nil:
+	// none can be.
+	SaveText  func(name, text string) (path string, err error)
+	Explainer Explainer // nil: nothing is told of why
+
+	// Command runs a command line for the seat's operator and returns its exit code.
+	Command func(ctx context.Context, args []string, out, errOut io.Writer) int
+	// Save saves an incident bundle and returns where; nil: none can be made.
+	Save func(ctx context.Context, s *desk.Seat) (path string, err error)
+
+	Demo       bool   // marked on every screen
+	DemoKey    string // the demo's own gateway key, shown with a command to try
+	Version    string
+	Attached   bool                // the gateway goes on without this screen, so that leaving it needs no thought
+	Detachable bool                // it can, if the user wants that
+	Keys       map[string][]string // for what CheckKeys names, instead of the usual ones
 
 	Palette widget.Palette       // "": Auto
 	ASCII   bool                 // draw without Unicode
@@ -67,8 +92,12 @@ const fps = 10
 // output: one behind a line that hangs, or held with ctrl-s.
 const grace = 2 * time.Second
 
+// ErrDetached is what Run returns when its user left and wants the process to go
+// on serving.
+var ErrDetached = errors.New("the dashboard was left")
+
 // Run draws the dashboard until its user quits or ctx ends, both of which
-// return nil, or its terminal goes away, which returns ErrLost, or fails. It has
+// return nil, or its user detaches, which returns ErrDetached, or its terminal goes away, which returns ErrLost, or fails. It has
 // the terminal to itself meanwhile and leaves it as it was. Signals are the
 // caller's: Run installs no handlers but the one that tells of a new size.
 //
@@ -107,7 +136,11 @@ func Run(ctx context.Context, o Options) error {
 	if o.Size != (Size{}) {
 		opts = append(opts, tea.WithWindowSize(o.Size.Width, o.Size.Height))
 	}
-	p := tea.NewProgram(New(o), opts...)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	m := New(ctx, o)
+	defer m.close()
+	p := tea.NewProgram(m, opts...)
 	over, resized := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(resized)
@@ -125,6 +158,9 @@ func Run(ctx context.Context, o Options) error {
 	case err := <-done:
 		if err != nil {
 			return fmt.Errorf("run the dashboard: %w", err)
+		}
+		if m.detached {
+			return ErrDetached
 		}
 		return nil
 	case <-ctx.Done():

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"context"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"pilothouse/backends"
 	"pilothouse/gateway"
 	"pilothouse/gpu"
+	"pilothouse/ui/desk"
 	"pilothouse/ui/pane"
 	"pilothouse/ui/widget"
 )
@@ -130,12 +132,13 @@ func TestScreenKeepsItsShape(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 7))
 		o := with(pane.Data{Now: night})
 		o.GPUs = &fixedGPUs{}
-		o.Demo, o.DemoKey, o.Operator, o.Version = r.IntN(2) == 0, hostile[r.IntN(len(hostile))], hostile[r.IntN(len(hostile))], "1"
+		o.Demo, o.DemoKey, o.Version = r.IntN(2) == 0, hostile[r.IntN(len(hostile))], "1"
+		o.Seat = seat(desk.Operator{Name: hostile[r.IntN(len(hostile))], Role: desk.Admin})
 		o.ASCII, o.Profile = r.IntN(4) == 0, []colorprofile.Profile{colorprofile.ASCII, colorprofile.ANSI, colorprofile.TrueColor}[r.IntN(3)]
 		o.Palette = widget.Dark
 		var now time.Time
 		o.Now = func() time.Time { return now }
-		m := New(o)
+		m := New(context.Background(), o)
 		for range 6 {
 			d := hostileData(r)
 			o.Gateway.(*fixedGateway).s, o.Pool.(*fixedPool).s, o.GPUs.(*fixedGPUs).s, now = d.Gateway, d.Pool, d.GPUs, d.Now
@@ -156,7 +159,7 @@ func TestScreenKeepsItsShape(t *testing.T) {
 
 // Every size there is, once, with dialogs over it.
 func TestEverySize(t *testing.T) {
-	m := New(with(trouble()))
+	m := New(context.Background(), with(trouble()))
 	m.Update(press("?"))
 	m.Update(press("esc"))
 	for w := 1; w <= 300; w += 1 + w/20 {

@@ -6,6 +6,7 @@ import (
 
 	"charm.land/bubbles/v2/key"
 
+	"pilothouse/ui/desk"
 	"pilothouse/ui/pane"
 	"pilothouse/ui/widget"
 )
@@ -24,12 +25,11 @@ type run struct {
 }
 
 // statusRow draws row 1.
-func statusRow(t *widget.Theme, w int, o Options, d pane.Data, fs []finding, paused bool) string {
-	return segments(t, w, statusSegments(t, w, o, d, fs, paused))
-}
+func (m *Model) statusRow() string { return segments(m.theme, m.w, m.statusSegments()) }
 
-func statusSegments(t *widget.Theme, w int, o Options, d pane.Data, fs []finding, paused bool) []segment {
-	word, grade := verdict(d, fs)
+func (m *Model) statusSegments() []segment {
+	t, o, d := m.theme, m.opts, m.data
+	word, grade := verdict(d, m.findings)
 	mark := t.Mark(grade)
 	if word == verdicts[rankDraining] {
 		mark = t.Drain
@@ -41,18 +41,39 @@ func statusSegments(t *widget.Theme, w int, o Options, d pane.Data, fs []finding
 	if o.Demo {
 		seg = append(seg[:1], segment{worth: 95, text: []run{{widget.Inverse, " DEMO "}}}, seg[1])
 	}
-	if paused {
+	if d.Rewound {
+		ago := "REWOUND " + widget.Age(m.clock().Sub(d.Now))
+		seg = append(seg, segment{worth: 99, text: []run{{widget.Warn | widget.Inverse, " " + ago + " "}}})
+	}
+	if m.paused {
 		seg = append(seg, segment{worth: 99, text: []run{{widget.Warn | widget.Inverse, " PAUSED "}}})
 	}
-	seg = append(seg, rateSegments(t, w, d)...)
+	seg = append(seg, rateSegments(t, m.w, d)...)
 	seg = append(seg, segment{worth: 50, right: true, text: []run{{widget.Plain, d.Now.UTC().Format("15:04:05Z")}}})
-	if o.Operator != "" {
-		seg = append(seg, segment{worth: 20, right: true, text: []run{{widget.Plain, o.Operator}}})
+	if o.Seat != nil {
+		seg = append(seg, m.operator())
 	}
 	if o.Version != "" {
 		seg = append(seg, segment{worth: 10, right: true, text: []run{{widget.Muted, o.Version}}})
 	}
 	return seg
+}
+
+// operator is who looks, as what, and how many others do.
+func (m *Model) operator() segment {
+	who := m.opts.Seat.Operator()
+	s := segment{worth: 20, right: true, text: []run{{widget.Plain, who.Name}}}
+	if m.w >= 120 || who.Role != desk.Admin {
+		s.text = append(s.text, run{widget.Muted, " " + string(who.Role)})
+	}
+	if n := len(m.others); n > 0 {
+		s.worth = 40
+		s.text = append(s.text, run{widget.Bold, fmt.Sprintf(" +%d", n)})
+		if doing := m.others[n-1].Doing; doing != "" && m.w >= 160 {
+			s.text = append(s.text, run{widget.Warn, " " + m.others[n-1].Name + ": " + doing})
+		}
+	}
+	return s
 }
 
 // rateSegments are the gateway's figures, of fixed width so that nothing jumps.
@@ -85,7 +106,7 @@ func rateSegments(t *widget.Theme, w int, d pane.Data) []segment {
 		return s
 	}
 	ttft, run := "ttft p95", "in flight"
-	if w < 100 {
+	if w < 130 {
 		ttft, run = "ttft", "run"
 	}
 	return []segment{
@@ -144,7 +165,8 @@ func segments(t *widget.Theme, w int, seg []segment) string {
 
 // attentionRow draws row 2: the most urgent finding, or in the demo what to
 // try. It is "" when there is neither.
-func attentionRow(t *widget.Theme, w int, o Options, d pane.Data, fs []finding) string {
+func (m *Model) attentionRow() string {
+	t, w, o, d, fs := m.theme, m.w, m.opts, m.data, m.findings
 	if len(fs) == 0 {
 		if !o.Demo {
 			return ""
@@ -152,30 +174,44 @@ func attentionRow(t *widget.Theme, w int, o Options, d pane.Data, fs []finding) 
 		return segments(t, w, trySegments(o, d))
 	}
 	c := widget.NewCanvas(t, w, 1)
-	end := w - 1
+	// The keys that act on it stand at the end, and how many more there are.
+	keys := []run{{widget.Bold, findingsKey}, {widget.Muted, " why"}}
 	if n := len(fs) - 1; n > 0 {
-		// How many more there are, and the key that lists them.
-		more := fmt.Sprintf("+%d", n)
-		at := end - t.Width(more) - 2
-		c.Text(at, 0, w-at, widget.Plain, more)
-		c.Text(end-1, 0, 1, widget.Bold, findingsKey)
-		end = at - 1
+		keys = []run{{widget.Bold, findingsKey}, {widget.Muted, " why, "}, {widget.Plain, fmt.Sprintf("+%d", n)}}
+	}
+	if r := fs[0].about; r.Kind == pane.RefBackend && m.refusal(&actions[0], r) == "" && m.subject() == r && w >= 100 {
+		keys = append(keys, run{widget.Bold, "  " + m.keys.Restart.Help().Key}, run{widget.Muted, " restart"})
+	}
+	end := w - 1
+	for _, k := range keys {
+		end -= t.Width(k.text)
+	}
+	for at, i := end, 0; i < len(keys); i++ {
+		at += c.Text(at, 0, w-at, keys[i].style, keys[i].text)
 	}
 	x := 1 + c.Text(1, 0, w-1, fs[0].grade, t.Mark(fs[0].grade)+" ")
-	c.Text(x, 0, end-x, fs[0].grade, fs[0].text)
+	c.Text(x, 0, end-x-2, fs[0].grade, fs[0].text)
 	return c.String()
 }
 
-// keysRow draws the last row.
-func keysRow(t *widget.Theme, w int, keys []key.Binding) string {
+// keysRow draws the last row: as many keys as there is room for, and the help
+// at its end.
+func keysRow(t *widget.Theme, w int, keys []key.Binding, help *key.Binding) string {
 	c := widget.NewCanvas(t, w, 1)
+	end := w
+	if help != nil {
+		h := help.Help()
+		end -= t.Width(h.Key) + 1 + t.Width(h.Desc) + 1
+		c.Text(end, 0, w-end, widget.Bold, h.Key)
+		c.Text(end+t.Width(h.Key)+1, 0, w-end, widget.Muted, h.Desc)
+	}
 	x := 1
 	for _, k := range keys {
 		if !k.Enabled() {
 			continue
 		}
 		h := k.Help()
-		if x+t.Width(h.Key)+1+t.Width(h.Desc) > w {
+		if x+t.Width(h.Key)+1+t.Width(h.Desc)+2 > end {
 			break
 		}
 		x += c.Text(x, 0, w-x, widget.Bold, h.Key) + 1

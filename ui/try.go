@@ -74,6 +74,7 @@ func bare(s string) bool {
 // tryDialog shows the command line by line, with nothing beside it, so that it
 // can be copied off the screen.
 type tryDialog struct {
+	reading
 	keys    keyMap
 	command []string
 	copied  bool
@@ -81,7 +82,11 @@ type tryDialog struct {
 
 func (d *tryDialog) bindings() []key.Binding { return []key.Binding{d.keys.Copy, d.keys.Close} }
 
-func (d *tryDialog) update(k tea.KeyPressMsg) (done bool, cmd tea.Cmd) {
+func (d *tryDialog) update(msg tea.Msg) (done bool, cmd tea.Cmd) {
+	k, ok := msg.(tea.KeyPressMsg)
+	if !ok {
+		return false, nil
+	}
 	switch {
 	case key.Matches(k, d.keys.Copy) && len(d.command) > 0:
 		d.copied = true

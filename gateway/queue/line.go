@@ -16,6 +16,9 @@ func (q *Queue) append(t *Ticket) {
 		q.turns.append(o)
 	}
 	o.last = t
+	if o.waiting == 0 {
+		q.parties++
+	}
 	o.waiting++
 	o.backlog += t.tokens
 	q.waiting++
@@ -41,6 +44,7 @@ func (q *Queue) unlink(t *Ticket) {
 	q.waiting--
 	q.backlog -= t.tokens
 	if o.waiting == 0 {
+		q.parties--
 		o.deficit, o.turn = 0, false
 		q.turns.remove(o)
 	}
@@ -112,13 +116,20 @@ const (
 	mostRetry  = 2 * time.Minute
 )
 
-// estimate is how long a request that comes now would wait: its organisation's
-// backlog at its share of the pace, or all that is in line at the whole of it,
-// whichever is less.
-func (q *Queue) estimate(o *org, tokens int64) time.Duration {
+// Forecast is how long a request that comes now would wait, and of what that was
+// computed.
+type Forecast struct {
+	RetryAfter time.Duration // until there may be room: the tokens over the pace, within bounds; above 0
+	Tokens     int64         // that come before it, and its own
+	PerSecond  float64       // of them that come to their end lately; 0: not known
+}
+
+// estimate forecasts by the organisation's backlog at its share of the pace, or
+// all that is in line at the whole of it, whichever is sooner.
+func (q *Queue) estimate(o *org, tokens int64) Forecast {
 	rate := q.perSecond()
 	if rate <= 0 {
-		return leastRetry
+		return Forecast{RetryAfter: leastRetry, Tokens: q.backlog + tokens}
 	}
 	weights := o.weight
 	for other := range q.turns.all() {
@@ -127,12 +138,13 @@ func (q *Queue) estimate(o *org, tokens int64) time.Duration {
 		}
 	}
 	own := float64(o.backlog+tokens) * float64(weights) / float64(o.weight)
-	seconds := min(own, float64(q.backlog+tokens)) / rate
-	return time.Duration(min(max(math.Ceil(seconds), leastRetry.Seconds()), mostRetry.Seconds())) * time.Second
+	work := min(own, float64(q.backlog+tokens))
+	seconds := min(max(math.Ceil(work/rate), leastRetry.Seconds()), mostRetry.Seconds())
+	return Forecast{time.Duration(seconds) * time.Second, int64(math.Ceil(work)), rate}
 }
 
-// RetryAfter is when a client that has waited in vain is to ask again.
-func (q *Queue) RetryAfter(name string) time.Duration {
+// Forecast tells a client that has waited in vain when to ask again.
+func (q *Queue) Forecast(name string) Forecast {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	o := q.orgs[name]
@@ -140,6 +152,24 @@ func (q *Queue) RetryAfter(name string) time.Duration {
 		o = &org{weight: 1}
 	}
 	return q.estimate(o, 0)
+}
+
+// Line is what a request found when it came.
+type Line struct {
+	Ahead int // requests that stood in line
+	Orgs  int // whose they were
+}
+
+// Line is how the line was when the request came. It is its own goroutine's, after
+// Enter, as Served is.
+func (t *Ticket) Line() Line { return Line{int(t.ahead), int(t.orgs)} }
+
+// Served is how many requests have got their place out of the line since the
+// request came, itself among them.
+func (t *Ticket) Served() int {
+	t.q.mu.Lock()
+	defer t.q.mu.Unlock()
+	return int(t.q.served - t.served)
 }
 
 // Status is a line at one moment.

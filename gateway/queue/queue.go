@@ -23,9 +23,7 @@ type Taker interface {
 }
 
 // Full is the refusal of a request that the line has no place for.
-type Full struct {
-	RetryAfter time.Duration // until there may be room; above 0
-}
+type Full struct{ Forecast }
 
 func (e *Full) Error() string { return "the queue is full" }
 
@@ -44,6 +42,8 @@ type Queue struct {
 	orgs      map[string]*org // with anything in line or under way, or active lately
 	turns     ring            // those with requests in line; the first one has the turn
 	waiting   int             // requests in line
+	parties   int             // organisations that have any there
+	served    int32           // requests that got their place out of the line, ever; it may turn around
 	backlog   int64           // their tokens
 	under     int64           // tokens under way
 	weights   int64           // of all in orgs
@@ -90,6 +90,9 @@ type Ticket struct {
 	taker  Taker
 	tokens int64
 	state  state
+	ahead  int32 // these are a Line
+	orgs   int32
+	served int32
 	since  time.Time     // it stands in line
 	placed time.Time     // it has its place
 	err    error         // why it has left the line without a place
@@ -115,7 +118,7 @@ func (q *Queue) Enter(t *Ticket, name string, weight int, tokens int64, taker Ta
 	defer q.mu.Unlock()
 	now := q.o.Clock()
 	o := q.org(name, int64(max(weight, 1)), now)
-	*t = Ticket{q: q, org: o, taker: taker, tokens: max(tokens, 1), since: now}
+	*t = Ticket{q: q, org: o, taker: taker, tokens: max(tokens, 1), since: now, ahead: int32(q.waiting), orgs: int32(q.parties), served: q.served}
 	if q.waiting == 0 && taker.Take(q.over(o, t.tokens)) {
 		q.place(t, now)
 		return true, nil
@@ -226,6 +229,7 @@ func (q *Queue) try(t *Ticket, over bool, now time.Time) bool {
 		return false
 	}
 	t.org.deficit -= t.tokens
+	q.served++
 	q.unlink(t)
 	q.place(t, now)
 	close(t.ready)

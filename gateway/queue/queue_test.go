@@ -268,7 +268,7 @@ func TestFullLine(t *testing.T) {
 		if !other.took.Load() && !line[10].took.Load() {
 			t.Error("nobody got the place that became free")
 		}
-		if wait := q.RetryAfter("nobody"); wait < time.Second || wait > mostRetry {
+		if wait := q.Forecast("nobody").RetryAfter; wait < time.Second || wait > mostRetry {
 			t.Errorf("a stranger is told to wait %v", wait)
 		}
 	})

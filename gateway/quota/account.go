@@ -110,8 +110,9 @@ func (a *account) usage(key string) *usage {
 var refusalOrder = [...]int{3, 2, 1, 0}
 
 // reserve sets aside one request and n tokens in all windows, or in none. In a
-// fleet, short says whether only a lease is missing.
-func (a *account) reserve(who *Who, at, now time.Time, n int64) (r Reservation, short bool, err error) {
+// fleet, short says whether only a lease is missing. A left that is not nil is told
+// what there was.
+func (a *account) reserve(who *Who, at, now time.Time, n int64, left *Tightest) (r Reservation, short bool, err error) {
 	a.turn(at)
 	own := a.usage("")
 	var key *usage
@@ -129,6 +130,15 @@ func (a *account) reserve(who *Who, at, now time.Time, n int64) (r Reservation, 
 		if key != nil {
 			if err := a.fits(key.at(i), i, who.Key, who.KeyLimits.of(i), asked, now); err != nil {
 				return Reservation{}, err == errShort, err
+			}
+		}
+	}
+	if left != nil {
+		*left = Tightest{}
+		for i := range windows {
+			left.hold(i, own.at(i), false, a.limit(i, who.Limits.of(i), at))
+			if key != nil {
+				left.hold(i, key.at(i), true, who.KeyLimits.of(i))
 			}
 		}
 	}

@@ -93,31 +93,50 @@ func NewAddresses(rate float64, burst int, clock func() time.Time) *Addresses {
 // Allow counts one request of addr and reports whether it may pass. If not,
 // nothing is counted, and retryAfter is how long until one would pass.
 func (a *Addresses) Allow(addr netip.Addr) (ok bool, retryAfter time.Duration) {
+	s := a.Ask(addr)
+	return s.Passed, s.RetryAfter
+}
+
+// Standing is how an address stands with its rate after a request.
+type Standing struct {
+	Passed     bool
+	RetryAfter time.Duration // until one would pass; 0: it did
+	Used       int64         // requests of the burst that are taken, this one among them if it passed
+	Burst      int64         // 0: there is no limit
+}
+
+// Ask is Allow, and tells how the address stands.
+func (a *Addresses) Ask(addr netip.Addr) Standing {
 	if a.interval == 0 {
-		return true, 0
+		return Standing{Passed: true}
 	}
 	now := int64(a.now().Sub(a.epoch))
 	p := place(addr)
-	if ok, retryAfter = a.allow(p, now); ok && a.shared.Load() {
+	taken, wait := a.allow(p, now)
+	s := Standing{Passed: wait == 0, RetryAfter: wait, Burst: a.slack/a.interval + 1}
+	s.Used = (taken + a.interval - 1) / a.interval
+	if s.Passed && a.shared.Load() {
 		a.pass(p)
 	}
-	return ok, retryAfter
+	return s
 }
 
-func (a *Addresses) allow(p placed, now int64) (ok bool, retryAfter time.Duration) {
+// allow returns how far the bucket is from full then, and how long the request
+// would have to wait; 0: it has passed.
+func (a *Addresses) allow(p placed, now int64) (taken int64, wait time.Duration) {
 	s := a.set(p)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w := s.find(p.id)
 	full := max(w.full, now)
 	if wait := full - now - a.slack; wait > 0 && w.addr == p.id {
-		return false, time.Duration(wait)
+		return full - now, time.Duration(wait)
 	}
 	if w.addr != p.id {
 		full = now
 	}
 	*w = way{addr: p.id, full: full + a.interval}
-	return true, 0
+	return full + a.interval - now, 0
 }
 
 // place returns what an address is counted by.

@@ -193,10 +193,10 @@ func (f *fleet) away() *loss {
 
 // reserve reserves within the leases, and asks the store for more where they
 // don't do.
-func (f *fleet) reserve(who *Who, at time.Time, n int64) (Reservation, error) {
+func (f *fleet) reserve(who *Who, at time.Time, n int64, left *Tightest) (Reservation, error) {
 	a := f.w.lock(who.Org)
 	a.share.know(who, n)
-	r, short, err := a.reserve(who, at, f.w.now(), n)
+	r, short, err := a.reserve(who, at, f.w.now(), n, left)
 	a.mu.Unlock()
 	if !short {
 		return r, err
@@ -207,7 +207,7 @@ func (f *fleet) reserve(who *Who, at time.Time, n int64) (Reservation, error) {
 	defer s.call.Unlock()
 	for try := 0; ; try++ {
 		a = f.w.lock(who.Org)
-		r, short, err = a.reserve(who, at, f.w.now(), n)
+		r, short, err = a.reserve(who, at, f.w.now(), n, left)
 		if !short {
 			a.mu.Unlock()
 			return r, err

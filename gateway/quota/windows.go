@@ -52,14 +52,7 @@ const MaxTokens = 1 << 40
 // The reservation must be settled or released, or it holds its room until its
 // windows end.
 func (w *Windows) Reserve(who Who, at time.Time, tokens int64) (Reservation, error) {
-	tokens = clamp(tokens)
-	if w.fleet != nil {
-		return w.fleet.reserve(&who, at, tokens)
-	}
-	a := w.lock(who.Org)
-	defer a.mu.Unlock()
-	r, _, err := a.reserve(&who, at, time.Time{}, tokens)
-	return r, err
+	return w.ReserveWithin(who, at, tokens, nil)
 }
 
 // Query returns the windows of an organisation, always these and in this order:

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pilothouse/backends"
+	"pilothouse/ui/desk"
 	"pilothouse/ui/widget"
 )
 
@@ -121,18 +123,17 @@ func (f *actFlags) run(cmd *cobra.Command, opt OperationsOptions, args []string)
 	if err != nil {
 		return err
 	}
-	o.Author = opt.Operator
 	if opt.Live {
 		_ = cmd.Flags().Set("live", "true") // a flag of newAct's: this cannot fail
 	}
 	errOut, here := &jobWatcher{to: cmd.ErrOrStderr()}, opt.Forward == nil
 	cmd.SetErr(errOut)
-	err = opt.anywhere(cmd, args, func(ctx context.Context, ops Operations) error {
+	err = opt.anywhere(cmd, args, func(ctx context.Context, p desk.Platform) error {
 		if !here && f.detach {
-			return fmt.Errorf("--detach leaves the job to the process that serves: %w", ErrNotServing)
+			return fmt.Errorf("--detach leaves the job to the process that serves: %w", desk.ErrNotServing)
 		}
 		here = true
-		return f.act(ctx, cmd, &opt, ops.Jobs, o)
+		return f.act(ctx, cmd, &opt, p.Jobs, o)
 	})
 	if err != nil && !here && errOut.job > 0 && cmd.Context().Err() != nil {
 		erase := ""
@@ -144,21 +145,34 @@ func (f *actFlags) run(cmd *cobra.Command, opt OperationsOptions, args []string)
 	return err
 }
 
-// jobWatcher is a standard error on which the id of a job goes by.
+// jobWatcher is a standard error on which the id of a job goes by, on a line of
+// its own, however that is cut up.
 type jobWatcher struct {
-	to  io.Writer
-	job int // 0: none yet
+	to   io.Writer
+	line []byte // what has come of the last line; no more of it than matters
+	job  int    // 0: none yet
 }
 
 func (w *jobWatcher) Write(p []byte) (int, error) {
-	if w.job == 0 {
-		_, _ = fmt.Sscanf(string(p), "job %d:", &w.job) // anything else is no such line
+	for rest := p; w.job == 0 && len(rest) > 0; {
+		line, after, whole := bytes.Cut(rest, []byte("\n"))
+		w.line = append(w.line, line[:min(len(line), max(0, maxJobLine-len(w.line)))]...)
+		if whole || len(w.line) == maxJobLine {
+			_, _ = fmt.Sscanf(string(w.line), "job %d:", &w.job) // anything else is no such line
+		}
+		if whole {
+			w.line = w.line[:0]
+		}
+		rest = after
 	}
 	return w.to.Write(p)
 }
 
+// maxJobLine is more than is needed to read the id in a line that tells of a job.
+const maxJobLine = 64
+
 // act has the order carried out, and follows that.
-func (f *actFlags) act(ctx context.Context, cmd *cobra.Command, opt *OperationsOptions, jobs Jobs, o backends.Order) error {
+func (f *actFlags) act(ctx context.Context, cmd *cobra.Command, opt *OperationsOptions, jobs desk.Jobs, o backends.Order) error {
 	out, errOut := cmd.OutOrStdout(), cmd.ErrOrStderr()
 	up := o.Action == backends.ActUp
 	if f.dryRun || up {

@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"pilothouse/backends"
+	"pilothouse/ui/desk"
 )
 
 func TestActOrders(t *testing.T) {
@@ -146,15 +148,13 @@ func TestActClientLeaves(t *testing.T) {
 	o.job = func(time.Duration) backends.Job { return backends.Job{State: backends.Running, Parts: o.parts} }
 	path := socketIn(t)
 	ended := make(chan string, 1)
-	serveControl(t, path, func(ctx context.Context, _ string, args []string, out, errOut io.Writer) int {
+	serve(t, path, func(ctx context.Context, _ *desk.Seat, args []string, out, errOut io.Writer) (string, int) {
 		var told bytes.Buffer
 		defer func() { ended <- told.String() }()
 		return Run(ctx, args, out, io.MultiWriter(&told, errOut), testCode, NewOperations(o.options())...)
 	})
 	ctx, leave := context.WithCancel(t.Context())
-	opt := OperationsOptions{Forward: func(ctx context.Context, args []string, out, errOut io.Writer) (int, error) {
-		return CallControl(ctx, path, args, out, errOut)
-	}}
+	opt := OperationsOptions{Forward: through(path)}
 	opt.Live = true
 	var out, errOut bytes.Buffer
 	leaving := onWrite(func() {
@@ -162,7 +162,7 @@ func TestActClientLeaves(t *testing.T) {
 			leave()
 		}
 	})
-	code := Run(ctx, []string{"restart", "chat"}, &out, io.MultiWriter(&errOut, leaving), testCode, NewOperations(opt)...)
+	_, code := Run(ctx, []string{"restart", "chat"}, &out, io.MultiWriter(&errOut, leaving), testCode, NewOperations(opt)...)
 	const want = eraseLine + "The job goes on; pilothouse status shows it, pilothouse cancel --job 12 ends it.\n"
 	if code != 1 || out.Len() > 0 || !strings.Contains(errOut.String(), want) || strings.Contains(errOut.String(), "context") {
 		t.Errorf("the client: code %d, %q %q", code, &out, &errOut)
@@ -282,6 +282,27 @@ func TestTook(t *testing.T) {
 	for d, want := range map[time.Duration]string{-1: "0s", 0: "0s", 49 * time.Millisecond: "0s", 250 * time.Millisecond: "300ms", 6400 * time.Millisecond: "6s", 92 * time.Second: "1m32s", 3 * time.Hour: "3h0m0s"} {
 		if got := took(d); got != want {
 			t.Errorf("%v: %q, want %q", d, got, want)
+		}
+	}
+}
+
+// The id of a job is found in what goes by, however it is cut into pieces.
+func TestJobWatcher(t *testing.T) {
+	for text, want := range map[string]int{
+		"job 12: restart\n": 12, "a plan\njob 7: up\njob 8: x\n": 7, "a job 9: x\n": 0, "job 12": 0, "": 0,
+		strings.Repeat("x", 500) + "\njob 3: y\n": 3, "job 5: " + strings.Repeat("x", 500): 5,
+	} {
+		for size := 1; size < len(text)+2; size++ {
+			var out bytes.Buffer
+			w := &jobWatcher{to: &out}
+			for piece := range slices.Chunk([]byte(text), size) {
+				if n, err := w.Write(piece); n != len(piece) || err != nil {
+					t.Fatal(n, err)
+				}
+			}
+			if w.job != want || out.String() != text {
+				t.Fatalf("%.40q in pieces of %d: job %d, want %d", text, size, w.job, want)
+			}
 		}
 	}
 }

@@ -10,42 +10,28 @@ import (
 	"github.com/spf13/cobra"
 
 	"pilothouse/gateway"
-	"pilothouse/gateway/ledger"
+	"pilothouse/ui/desk"
 )
 
-// Books are what a serving gateway knows of the use of it. Its methods may be
-// called at once.
-type Books interface {
-	reader
-	// Quotas returns the windows of every organisation as they are now, the
-	// organisations by name.
-	Quotas(ctx context.Context) ([]gateway.OrgQuotas, error)
-	// Grant makes one and returns it with its id.
-	Grant(ctx context.Context, g ledger.Grant) (ledger.Grant, error)
-	Revoke(ctx context.Context, id, by string) (ledger.Grant, error)
-}
-
-// Record is what there is of the books when nothing serves. A *ledger.Ledger is
+// Ledger is what there is of the books when nothing serves. A *ledger.Ledger is
 // one.
-type Record interface {
-	reader
+type Ledger interface {
+	desk.Record
 	Close() error
 }
 
 // BooksOptions are what the commands usage, grant and events need from main. The
-// process that serves sets Books and Operator; a shell sets the others.
+// process that serves sets Seat and Drifts; a shell sets the others.
 type BooksOptions struct {
-	Books    Books
-	Operator string // who gives the command, for the audit
+	Seat *desk.Seat // whoever gives the command; nil: this is a shell
 
-	// Drifts are the ledger held against the engines; the process that serves
-	// sets it.
+	// Drifts are the ledger held against the engines.
 	Drifts func() []gateway.Drift
 
 	Forward Forward
 	// OpenLedger opens the ledger that is on the disk when nothing serves. The
 	// command closes it.
-	OpenLedger func(ctx context.Context) (Record, error)
+	OpenLedger func(ctx context.Context) (Ledger, error)
 
 	Clock func() time.Time // nil: time.Now
 }
@@ -54,27 +40,18 @@ func (o *BooksOptions) now() time.Time { return utcNow(o.Clock) }
 
 // live runs a command where the gateway is: here if this process serves, or
 // else in the one that does.
-func (o *BooksOptions) live(cmd *cobra.Command, args []string, run func(context.Context, Books) error) error {
-	if o.Books != nil {
-		return run(cmd.Context(), o.Books)
+func (o *BooksOptions) live(cmd *cobra.Command, args []string, run func(context.Context, desk.Books) error) error {
+	if o.Seat != nil {
+		return run(cmd.Context(), o.Seat.Platform().Books)
 	}
 	return o.Forward.command(cmd, args)
 }
 
-// reader is what Books and a Record have in common.
-type reader interface {
-	Usage(ctx context.Context, q ledger.Query) ([]ledger.Sum, error)
-	// Grants returns the grants that are valid, or all there ever were.
-	Grants(ctx context.Context, all bool) ([]ledger.Grant, error)
-	// Audit returns what operators did last, newest first, at most so many.
-	Audit(ctx context.Context, most int) ([]ledger.Event, error)
-}
-
 // onRecord is live for commands that need no more than what is on the disk:
 // when nothing serves they read that themselves.
-func (o *BooksOptions) onRecord(cmd *cobra.Command, args []string, run func(context.Context, reader) error) error {
-	err := o.live(cmd, args, func(ctx context.Context, b Books) error { return run(ctx, b) })
-	if !errors.Is(err, ErrNotServing) {
+func (o *BooksOptions) onRecord(cmd *cobra.Command, args []string, run func(context.Context, desk.Record) error) error {
+	err := o.live(cmd, args, func(ctx context.Context, b desk.Books) error { return run(ctx, b) })
+	if !errors.Is(err, desk.ErrNotServing) {
 		return err
 	}
 	l, err := o.OpenLedger(cmd.Context())

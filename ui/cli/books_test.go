@@ -14,6 +14,7 @@ import (
 	"pilothouse/gateway"
 	"pilothouse/gateway/ledger"
 	"pilothouse/gateway/quota"
+	"pilothouse/ui/desk"
 )
 
 // testBooks are books with what a test puts there.
@@ -63,19 +64,22 @@ func (b *testBooks) Close() error {
 
 // options are those of the serving process.
 func (b *testBooks) options() BooksOptions {
-	return BooksOptions{Books: b, Operator: "anna", Clock: func() time.Time { return noon }}
+	return BooksOptions{Seat: seatAt(desk.Platform{Books: b}, "anna", desk.Admin), Clock: func() time.Time { return noon }}
 }
 
 // testCode is main's exitCode, as far as these commands need it.
 func testCode(err error) int {
 	var wrong *UsageError
 	var exit *ExitError
+	var refused *desk.RefusedError
 	switch {
+	case errors.As(err, &refused):
+		return 4
 	case errors.As(err, &exit):
 		return exit.Code
 	case errors.As(err, &wrong):
 		return 2
-	case errors.Is(err, ErrNotServing):
+	case errors.Is(err, desk.ErrNotServing):
 		return 3
 	}
 	return 1
@@ -85,7 +89,7 @@ func testCode(err error) int {
 func runBooks(t *testing.T, opt BooksOptions, args ...string) (out, errOut string, code int) {
 	t.Helper()
 	var o, e bytes.Buffer
-	code = Run(t.Context(), args, &o, &e, testCode, NewUsage(opt), NewGrant(opt), NewEvents(opt))
+	_, code = Run(t.Context(), args, &o, &e, testCode, NewUsage(opt), NewGrant(opt), NewEvents(opt))
 	return o.String(), e.String(), code
 }
 
@@ -98,7 +102,8 @@ func TestForward(t *testing.T) {
 	shell.Forward = func(_ context.Context, args []string, out, errOut io.Writer) (int, error) {
 		line = args
 		opt := serving.options()
-		return Run(t.Context(), args, out, errOut, testCode, NewUsage(opt), NewGrant(opt), NewEvents(opt)), nil
+		_, code := Run(t.Context(), args, out, errOut, testCode, NewUsage(opt), NewGrant(opt), NewEvents(opt))
+		return code, nil
 	}
 	args := []string{"usage", "--by", "day,org", "--since=7d", "--model", "-x,\ny", "--json"}
 	want, _, _ := runBooks(t, serving.options(), args...)
@@ -118,8 +123,8 @@ func TestForward(t *testing.T) {
 	}
 
 	disk := &testBooks{sums: []ledger.Sum{{Org: "acme", Requests: 3}}}
-	shell.Forward = func(context.Context, []string, io.Writer, io.Writer) (int, error) { return 0, ErrNotServing }
-	shell.OpenLedger = func(context.Context) (Record, error) { return disk, nil }
+	shell.Forward = func(context.Context, []string, io.Writer, io.Writer) (int, error) { return 0, desk.ErrNotServing }
+	shell.OpenLedger = func(context.Context) (Ledger, error) { return disk, nil }
 	out, errOut, code := runBooks(t, shell, "usage", "--csv")
 	if code != 0 || !strings.HasPrefix(out, "org,requests,") || !strings.Contains(out, "\nacme,3,") ||
 		!strings.Contains(errOut, "Nothing serves here") || !disk.closed {
@@ -196,7 +201,7 @@ func TestRunNothing(t *testing.T) {
 	os.Args = []string{own[0], "--nonesuch"}
 	defer func() { os.Args = own }()
 	var out bytes.Buffer
-	if code := Run(t.Context(), nil, &out, io.Discard, testCode, NewUsage((&testBooks{}).options())); code != 0 || !strings.Contains(out.String(), "usage") {
+	if _, code := Run(t.Context(), nil, &out, io.Discard, testCode, NewUsage((&testBooks{}).options())); code != 0 || !strings.Contains(out.String(), "usage") {
 		t.Errorf("code %d, %q", code, &out)
 	}
 }

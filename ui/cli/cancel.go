@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"pilothouse/ui/desk"
 )
 
 // cancelFlags are the flags of "cancel".
@@ -63,11 +65,11 @@ func (f *cancelFlags) run(cmd *cobra.Command, opt OperationsOptions, ids []strin
 	case job && reason != "":
 		return usagef("--reason is kept of requests that are ended, not of a job; leave it out")
 	}
-	return opt.live(cmd, ids, func(ctx context.Context, ops Operations) error {
+	return opt.live(cmd, ids, func(ctx context.Context, p desk.Platform) error {
 		out := cmd.OutOrStdout()
 		switch {
 		case job:
-			if err := ops.Jobs.CancelJob(f.job, opt.Operator); err != nil {
+			if err := p.Jobs.CancelJob(f.job, ""); err != nil {
 				return fmt.Errorf("cancel job %d: %w", f.job, err)
 			}
 			if f.asJSON {
@@ -76,20 +78,20 @@ func (f *cancelFlags) run(cmd *cobra.Command, opt OperationsOptions, ids []strin
 			_, err := fmt.Fprintf(out, "job %d ends at the next step that it can end at\n", f.job)
 			return err
 		case org:
-			n, err := ops.Gateway.CancelOrg(ctx, f.org, opt.Operator, reason)
+			n, err := p.Gateway.CancelOrg(ctx, f.org, "", reason)
 			if err == nil && n == 0 {
 				err = fmt.Errorf("no request of organisation %q is in flight", f.org)
 			}
 			return f.ended(out, n, err)
 		}
-		n, err := cancelRequests(ctx, ops.Gateway, ids, opt.Operator, reason)
+		n, err := cancelRequests(ctx, p.Gateway, ids, reason)
 		return f.ended(out, n, err)
 	})
 }
 
 // cancelRequests ends requests by their ids, all that are there, and returns how many
 // those were. One whose audit could not be written is ended all the same.
-func cancelRequests(ctx context.Context, g Gateway, ids []string, by, reason string) (int, error) {
+func cancelRequests(ctx context.Context, g desk.Gateway, ids []string, reason string) (int, error) {
 	n, missing, failed := 0, []string(nil), error(nil)
 	fail := func(err error) {
 		if failed != nil {
@@ -98,7 +100,10 @@ func cancelRequests(ctx context.Context, g Gateway, ids []string, by, reason str
 		failed = err
 	}
 	for _, id := range ids {
-		found, err := g.CancelRequest(ctx, id, by, reason)
+		found, err := g.CancelRequest(ctx, id, "", reason)
+		if _, refused := errors.AsType[*desk.RefusedError](err); refused {
+			return n, err // as all of them would be
+		}
 		if err != nil {
 			fail(fmt.Errorf("cancel request %q: %w", id, err))
 		}

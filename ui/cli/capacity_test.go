@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "write the goldens of capacity anew")
 func runCapacity(t *testing.T, args ...string) (out, errOut string, code int) {
 	t.Helper()
 	var o, e bytes.Buffer
-	code = Run(t.Context(), append([]string{"capacity"}, args...), &o, &e, testCode, NewCapacity())
+	_, code = Run(t.Context(), append([]string{"capacity"}, args...), &o, &e, testCode, NewCapacity())
 	return o.String(), e.String(), code
 }
 

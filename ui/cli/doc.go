@@ -11,21 +11,23 @@
 //
 // What usage and grant tell and change is in the process that serves, and so are
 // the replicas and jobs that status, up, down, start, stop, restart, drain,
-// undrain, logs and cancel are about; that is where they run. It listens on a
-// socket in its state directory ([Control]). A
-// command in a shell reads its flags, to say at once what is wrong with them,
-// sends them there ([CallControl]), copies the output that comes back, and ends
-// with the exit code that the same command had there. Only the user that
-// serves, and root, can connect; who it was, the kernel says. A command ends when
-// its client leaves, or reads nothing for a minute; a job that it began goes on.
+// undrain, logs and cancel are about; that is where they run. A command in a shell
+// reads its flags, to say at once what is wrong with them, has its line run there
+// ([Forward]), and ends with the exit code that the same command had there. A
+// command ends when its client leaves, or reads nothing for a minute; a job that
+// it began goes on.
+//
+// There they act from the seat of whoever gave them ([pilothouse/ui/desk.Seat]),
+// which knows what that one may do and in whose name it is done, and with nothing
+// else.
 //
 // Where nothing serves, what has happened is read from the ledger on the disk, and
 // containers are seen and changed by the command itself; everything else is
-// [ErrNotServing].
+// [desk.ErrNotServing].
 //
 // # Errors
 //
 // Runs return errors and print none. A wrong call is a [UsageError], which main
-// turns into exit code 2; [ErrNotServing] is exit code 3, and an [ExitError] has
-// its own.
+// turns into exit code 2; [desk.ErrNotServing] is exit code 3, a
+// [desk.RefusedError] 4, and an [ExitError] has its own.
 package cli

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pilothouse/backends"
+	"pilothouse/ui/desk"
 	"pilothouse/ui/widget"
 )
 
@@ -58,8 +59,8 @@ func newUndrain(opt OperationsOptions) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return opt.live(cmd, args, func(ctx context.Context, ops Operations) error {
-				urls, err := ops.Drains.Undrain(ctx, backends.Order{Names: args, Author: opt.Operator, Reason: reason})
+			return opt.live(cmd, args, func(ctx context.Context, p desk.Platform) error {
+				urls, err := p.Drains.Undrain(ctx, backends.Order{Names: args, Reason: reason})
 				if err != nil {
 					return err
 				}
@@ -93,21 +94,21 @@ func (f *drainFlags) run(cmd *cobra.Command, opt OperationsOptions, args []strin
 	if err != nil {
 		return err
 	}
-	return opt.live(cmd, args, func(ctx context.Context, ops Operations) error {
-		urls, err := ops.Drains.Drain(ctx, backends.Order{Names: args, Last: f.last, Author: opt.Operator, Reason: reason})
+	return opt.live(cmd, args, func(ctx context.Context, p desk.Platform) error {
+		urls, err := p.Drains.Drain(ctx, backends.Order{Names: args, Last: f.last, Reason: reason})
 		if err != nil {
 			return err
 		}
 		if err = f.write(cmd.OutOrStdout(), urls); err != nil || f.wait == 0 {
 			return err
 		}
-		return awaitDrained(ctx, cmd.ErrOrStderr(), ops.Pool, urls, f.wait, opt.now)
+		return awaitDrained(ctx, cmd.ErrOrStderr(), p.Pool, urls, f.wait, opt.now)
 	})
 }
 
 // awaitDrained returns when nothing is in flight any more with replicas that
 // have just been drained, and with an error if that takes too long.
-func awaitDrained(ctx context.Context, w io.Writer, pool Pool, urls []string, within time.Duration, now func() time.Time) error {
+func awaitDrained(ctx context.Context, w io.Writer, pool desk.Pool, urls []string, within time.Duration, now func() time.Time) error {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	began := now()

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pilothouse/gateway"
+	"pilothouse/ui/desk"
 )
 
 // runEngines shows how far the ledger and the engines' own counts are apart,
@@ -20,7 +21,7 @@ func (f *usageFlags) runEngines(cmd *cobra.Command, opt BooksOptions, args []str
 			return usagef("--engines shows what engines have counted since their start; leave out --%s", other)
 		}
 	}
-	return opt.live(cmd, args, func(context.Context, Books) error {
+	return opt.live(cmd, args, func(context.Context, desk.Books) error {
 		items := []driftItem{}
 		for _, d := range opt.Drifts() {
 			if f.backend == "" || d.Backend == f.backend {

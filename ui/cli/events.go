@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pilothouse/gateway/ledger"
+	"pilothouse/ui/desk"
 )
 
 // mostEvents is the most that are shown: more is for a query of the ledger.
@@ -29,7 +30,7 @@ what came of it. Where nothing serves it is what the ledger on the disk holds.`,
 			if most < 1 || most > mostEvents {
 				return usagef("--last %d is out of range; want 1 to %d", most, mostEvents)
 			}
-			return opt.onRecord(cmd, args, func(ctx context.Context, books reader) error {
+			return opt.onRecord(cmd, args, func(ctx context.Context, books desk.Record) error {
 				events, err := books.Audit(ctx, most)
 				if err != nil {
 					return err

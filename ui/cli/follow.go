@@ -11,6 +11,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"pilothouse/backends"
+	"pilothouse/ui/desk"
 	"pilothouse/ui/widget"
 )
 
@@ -33,7 +34,7 @@ var past = map[backends.StepName]string{
 
 // follow tells of a job until it has ended, and returns it then. When ctx ends
 // it only stops looking.
-func follow(ctx context.Context, jobs Jobs, id int, p *progress) (backends.Job, error) {
+func follow(ctx context.Context, jobs desk.Jobs, id int, p *progress) (backends.Job, error) {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	defer p.clear()

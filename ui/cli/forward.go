@@ -12,7 +12,7 @@ import (
 )
 
 // Forward runs a command line, without the program's name, in the process that
-// serves. Its error is [ErrNotServing] when there is none.
+// serves. Its error is [desk.ErrNotServing] when there is none.
 type Forward func(ctx context.Context, args []string, out, errOut io.Writer) (int, error)
 
 // ExitError is a command that failed in the process that serves, which has
@@ -43,9 +43,10 @@ func commandLine(cmd *cobra.Command, args []string) []string {
 	return append(append(line, "--"), args...)
 }
 
-// Run runs a command line on commands, as a [Command] does: for the process that
-// serves. What an error's exit code is, exitCode knows.
-func Run(ctx context.Context, args []string, out, errOut io.Writer, exitCode func(error) int, commands ...*cobra.Command) int {
+// Run runs a command line, without the program's name, on commands: for the
+// process that serves. It returns the name of the command that ran, "" where none
+// is known, and its exit code, which exitCode has for an error.
+func Run(ctx context.Context, args []string, out, errOut io.Writer, exitCode func(error) int, commands ...*cobra.Command) (name string, code int) {
 	root := &cobra.Command{Use: "pilothouse", Short: "Commands to a gateway that serves",
 		Args: usage(cobra.NoArgs), SilenceUsage: true, SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
@@ -56,12 +57,15 @@ func Run(ctx context.Context, args []string, out, errOut io.Writer, exitCode fun
 	root.SetIn(strings.NewReader(""))
 	root.SetOut(out)
 	root.SetErr(errOut)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
+	if cmd != root {
+		name = strings.TrimPrefix(cmd.CommandPath(), root.Name()+" ")
+	}
 	if err == nil {
-		return 0
+		return name, 0
 	}
 	_, _ = fmt.Fprintf(errOut, "pilothouse: %v\n", err) // a client that left can't be told
-	return exitCode(err)
+	return name, exitCode(err)
 }
 
 func wrongFlag(_ *cobra.Command, err error) error { return &UsageError{Err: err} }

@@ -12,6 +12,7 @@ import (
 	"pilothouse/gateway"
 	"pilothouse/gateway/ledger"
 	"pilothouse/gateway/quota"
+	"pilothouse/ui/desk"
 	"pilothouse/ui/widget"
 )
 
@@ -91,7 +92,7 @@ func (f *grantFlags) run(cmd *cobra.Command, opt BooksOptions, args []string) er
 	if err != nil {
 		return err
 	}
-	return opt.live(cmd, args, func(ctx context.Context, books Books) error {
+	return opt.live(cmd, args, func(ctx context.Context, books desk.Books) error {
 		orgs, err := books.Quotas(ctx)
 		if err != nil {
 			return err
@@ -99,7 +100,6 @@ func (f *grantFlags) run(cmd *cobra.Command, opt BooksOptions, args []string) er
 		if err := grantable(g, orgs); err != nil {
 			return err
 		}
-		g.Author = opt.Operator
 		if g, err = books.Grant(ctx, g); err != nil {
 			return err
 		}

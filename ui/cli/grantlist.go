@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pilothouse/gateway/ledger"
+	"pilothouse/ui/desk"
 	"pilothouse/ui/widget"
 )
 
@@ -20,7 +21,7 @@ func newGrantList(opt BooksOptions) *cobra.Command {
 		Short: "List the grants that are valid",
 		Args:  usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return opt.onRecord(cmd, args, func(ctx context.Context, books reader) error {
+			return opt.onRecord(cmd, args, func(ctx context.Context, books desk.Record) error {
 				grants, err := books.Grants(ctx, all)
 				switch {
 				case err != nil:
@@ -99,8 +100,8 @@ func newGrantRevoke(opt BooksOptions) *cobra.Command {
 quota, requests are refused until the window begins anew.`,
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return opt.live(cmd, args, func(ctx context.Context, books Books) error {
-				g, err := books.Revoke(ctx, args[0], opt.Operator)
+			return opt.live(cmd, args, func(ctx context.Context, books desk.Books) error {
+				g, err := books.Revoke(ctx, args[0], "")
 				if _, unknown := errors.AsType[*ledger.NoGrantError](err); unknown {
 					return usagef("%w; to see all: pilothouse grant list --all", err)
 				}

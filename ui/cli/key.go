@@ -10,14 +10,18 @@ import (
 
 // KeyOptions are what the key commands need from main.
 type KeyOptions struct {
-	File  func() (string, error) // the path of the keys file; asked for when a command runs
-	Clock func() time.Time       // nil: time.Now
+	File   func() (string, error)    // the path of the keys file; asked for when a command runs
+	Permit func(action string) error // before the file is changed; nil: it may be
+	Clock  func() time.Time          // nil: time.Now
 }
 
 // NewKey makes the command "key" with new, import, list and revoke under it.
 func NewKey(opt KeyOptions) *cobra.Command {
 	if opt.Clock == nil {
 		opt.Clock = time.Now
+	}
+	if opt.Permit == nil {
+		opt.Permit = func(string) error { return nil }
 	}
 	cmd := &cobra.Command{
 		Use:   "key",
@@ -32,6 +36,14 @@ within about a second.`,
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &UsageError{Err: err} })
 	cmd.AddCommand(newKeyNew(opt), newKeyImport(opt), newKeyList(opt), newKeyRevoke(opt))
 	return cmd
+}
+
+// change is the path of the keys file for a command that changes it.
+func (o *KeyOptions) change(action string) (string, error) {
+	if err := o.Permit(action); err != nil {
+		return "", err
+	}
+	return o.File()
 }
 
 // entryFlags are the flags that say what a new key is to be.

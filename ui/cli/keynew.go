@@ -35,7 +35,7 @@ func runKeyNew(cmd *cobra.Command, opt KeyOptions, flags *entryFlags) error {
 	if err != nil {
 		return err
 	}
-	path, err := opt.File()
+	path, err := opt.change("key new")
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func runKeyImport(cmd *cobra.Command, opt KeyOptions, flags *entryFlags) error {
 	if err != nil {
 		return err
 	}
-	path, err := opt.File()
+	path, err := opt.change("key import")
 	if err != nil {
 		return err
 	}

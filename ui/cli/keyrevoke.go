@@ -24,7 +24,7 @@ func newKeyRevoke(opt KeyOptions) *cobra.Command {
 }
 
 func runKeyRevoke(cmd *cobra.Command, opt KeyOptions, id string) error {
-	path, err := opt.File()
+	path, err := opt.change("key revoke")
 	if err != nil {
 		return err
 	}

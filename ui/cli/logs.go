@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pilothouse/backends"
+	"pilothouse/ui/desk"
 	"pilothouse/ui/widget"
 )
 
@@ -67,11 +68,11 @@ func (f *logFlags) run(cmd *cobra.Command, opt OperationsOptions, args []string)
 	if err != nil {
 		return err
 	}
-	err = opt.anywhere(cmd, args, func(ctx context.Context, ops Operations) error {
+	err = opt.anywhere(cmd, args, func(ctx context.Context, p desk.Platform) error {
 		ctx, stop := context.WithCancelCause(ctx)
 		defer stop(nil)
-		w := &logWriter{w: cmd.OutOrStdout(), flags: f, named: containers(ops.Pool.Snapshot(), args[0]) > 1}
-		err := ops.Logs.Logs(ctx, args[0], o, func(container string, l backends.LogLine) {
+		w := &logWriter{w: cmd.OutOrStdout(), flags: f, named: containers(p.Pool.Snapshot(), args[0]) > 1}
+		err := p.Logs.Logs(ctx, args[0], o, func(container string, l backends.LogLine) {
 			if err := w.line(container, l); err != nil {
 				stop(err)
 			}

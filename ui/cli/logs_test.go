@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"pilothouse/backends"
+	"pilothouse/ui/desk"
 )
 
 func TestLogs(t *testing.T) {
@@ -47,12 +48,10 @@ func TestLogsLong(t *testing.T) {
 	text := strings.Repeat("0123456789\x1b\u202e\u009b<é>", 1<<20/18)
 	o.lines = []testLine{{"c", backends.LogLine{At: noon, Text: text}}}
 	path := socketIn(t)
-	serveControl(t, path, func(ctx context.Context, _ string, args []string, out, errOut io.Writer) int {
+	serve(t, path, func(ctx context.Context, _ *desk.Seat, args []string, out, errOut io.Writer) (string, int) {
 		return Run(ctx, args, out, errOut, testCode, NewOperations(o.options())...)
 	})
-	opt := OperationsOptions{Forward: func(ctx context.Context, args []string, out, errOut io.Writer) (int, error) {
-		return CallControl(ctx, path, args, out, errOut)
-	}}
+	opt := OperationsOptions{Forward: through(path)}
 	out, _, code := runOps(t, opt, "logs", "sql", "--json")
 	var got logItem
 	if err := json.Unmarshal([]byte(out), &got); err != nil || code != 0 || got.Text != text {
@@ -72,17 +71,15 @@ func TestLogsFollow(t *testing.T) {
 	o := platformOf("")
 	path := socketIn(t)
 	ended := make(chan int, 2)
-	stop := serveControl(t, path, func(ctx context.Context, _ string, args []string, out, errOut io.Writer) int {
-		code := Run(ctx, args, out, errOut, testCode, NewOperations(o.options())...)
+	stop := serve(t, path, func(ctx context.Context, _ *desk.Seat, args []string, out, errOut io.Writer) (string, int) {
+		name, code := Run(ctx, args, out, errOut, testCode, NewOperations(o.options())...)
 		ended <- code
-		return code
+		return name, code
 	})
-	opt := OperationsOptions{Forward: func(ctx context.Context, args []string, out, errOut io.Writer) (int, error) {
-		return CallControl(ctx, path, args, out, errOut)
-	}}
+	opt := OperationsOptions{Forward: through(path)}
 	follow := func(ctx context.Context, seen func()) (int, string) {
 		var out, errOut bytes.Buffer
-		code := Run(ctx, []string{"logs", "-f", "chat"}, io.MultiWriter(&out, onWrite(seen)), &errOut, testCode, NewOperations(opt)...)
+		_, code := Run(ctx, []string{"logs", "-f", "chat"}, io.MultiWriter(&out, onWrite(seen)), &errOut, testCode, NewOperations(opt)...)
 		select {
 		case <-ended:
 		case <-time.After(patience):
@@ -114,7 +111,7 @@ func TestLogsOutputFails(t *testing.T) {
 	gone := errors.New("gone")
 	for _, format := range []string{"--json=false", "--json"} {
 		errOut.Reset()
-		code := Run(t.Context(), []string{"logs", "-f", "chat", format}, broken{gone}, &errOut, testCode, NewOperations(o.options())...)
+		_, code := Run(t.Context(), []string{"logs", "-f", "chat", format}, broken{gone}, &errOut, testCode, NewOperations(o.options())...)
 		if code != 1 || errOut.String() != "pilothouse: gone\n" {
 			t.Errorf("%s: code %d, %q", format, code, &errOut)
 		}

@@ -12,6 +12,7 @@ import (
 	"pilothouse/backends"
 	"pilothouse/gateway"
 	"pilothouse/gateway/queue"
+	"pilothouse/ui/desk"
 )
 
 // platformOf is a pool of three replicas of two backends with all that a status
@@ -70,13 +71,11 @@ func platformOf(text string) *testOps {
 func TestOperationsForward(t *testing.T) {
 	o := platformOf("")
 	path := socketIn(t)
-	serveControl(t, path, func(ctx context.Context, operator string, args []string, out, errOut io.Writer) int {
+	serve(t, path, func(ctx context.Context, _ *desk.Seat, args []string, out, errOut io.Writer) (string, int) {
 		opt := o.options() // with the test's operator
 		return Run(ctx, args, out, errOut, testCode, NewOperations(opt)...)
 	})
-	socket := OperationsOptions{Forward: func(ctx context.Context, args []string, out, errOut io.Writer) (int, error) {
-		return CallControl(ctx, path, args, out, errOut)
-	}}
+	socket := OperationsOptions{Forward: through(path)}
 	for _, args := range [][]string{
 		{"status"}, {"status", "--json", "chat"}, {"status", "--check"}, {"status", "nonesuch"},
 		{"up", "--dry-run"}, {"up", "--drain", "5m", "--last"}, {"down", "--json"}, {"start", "-x", "--reason", "-y,\nz"}, {"start", "--", "-x"}, {"stop", "chat", "--detach"},
@@ -107,18 +106,18 @@ func TestOperationsForward(t *testing.T) {
 // says so.
 func TestOperationsLocal(t *testing.T) {
 	o := platformOf("")
-	opt := OperationsOptions{Operator: "shell", Clock: func() time.Time { return noon },
-		Forward: func(context.Context, []string, io.Writer, io.Writer) (int, error) { return 0, ErrNotServing }}
+	opt := OperationsOptions{Clock: func() time.Time { return noon },
+		Forward: func(context.Context, []string, io.Writer, io.Writer) (int, error) { return 0, desk.ErrNotServing }}
 	for _, args := range [][]string{{"status"}, {"up"}, {"restart", "chat"}, {"logs", "chat"}, {"drain", "chat"}} {
 		if out, errOut, code := runOps(t, opt, args...); code != 3 || out != "" || !strings.Contains(errOut, "nothing serves here") {
 			t.Errorf("%q without a way to do it locally: code %d, %q %q", args, code, out, errOut)
 		}
 	}
 	closed := 0
-	opt.Local = func(context.Context) (Operations, io.Closer, error) {
-		ops := o.operations()
-		ops.Gateway = nil
-		return ops, closer(func() error { closed++; return nil }), nil
+	opt.Local = func(context.Context) (*desk.Seat, io.Closer, error) {
+		p := o.platform()
+		p.Gateway = nil
+		return seatAt(p, "shell", desk.Admin), closer(func() error { closed++; return nil }), nil
 	}
 	for _, args := range [][]string{{"status"}, {"up"}, {"down"}, {"start", "chat"}, {"stop", "chat"}, {"restart", "chat"}, {"logs", "chat"}} {
 		closed, o.orders = 0, nil
@@ -137,7 +136,7 @@ func TestOperationsLocal(t *testing.T) {
 		}
 	}
 	failed := errors.New("no configuration")
-	opt.Local = func(context.Context) (Operations, io.Closer, error) { return Operations{}, nil, failed }
+	opt.Local = func(context.Context) (*desk.Seat, io.Closer, error) { return nil, nil, failed }
 	if _, errOut, code := runOps(t, opt, "up"); code != 1 || !strings.Contains(errOut, "no configuration") {
 		t.Errorf("what can't be done locally: code %d, %q", code, errOut)
 	}

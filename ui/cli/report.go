@@ -11,6 +11,7 @@ import (
 
 	"pilothouse/gateway"
 	"pilothouse/gateway/ledger"
+	"pilothouse/ui/desk"
 )
 
 // NewUsage makes the command "usage".
@@ -153,7 +154,7 @@ func (f *usageFlags) run(cmd *cobra.Command, opt BooksOptions, args []string) er
 	if err != nil {
 		return err
 	}
-	return opt.onRecord(cmd, args, func(ctx context.Context, books reader) error {
+	return opt.onRecord(cmd, args, func(ctx context.Context, books desk.Record) error {
 		sums, err := books.Usage(ctx, q)
 		if err != nil {
 			return err
@@ -177,8 +178,8 @@ func (f *usageFlags) run(cmd *cobra.Command, opt BooksOptions, args []string) er
 }
 
 // orgs are the quotas of those asked for, where a gateway serves.
-func (f *usageFlags) orgs(ctx context.Context, r reader) ([]orgItem, error) {
-	books, ok := r.(Books)
+func (f *usageFlags) orgs(ctx context.Context, r desk.Record) ([]orgItem, error) {
+	books, ok := r.(desk.Books)
 	if !ok {
 		return nil, nil
 	}

@@ -16,6 +16,7 @@ import (
 
 	"pilothouse/gateway"
 	"pilothouse/gateway/ledger"
+	"pilothouse/ui/desk"
 )
 
 // The scripts' program and the process that serves it find one another here,
@@ -28,10 +29,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"pilothouse": func() {
 		root := &cobra.Command{Use: "pilothouse", SilenceUsage: true, SilenceErrors: true}
 		shell := BooksOptions{
-			Forward: func(ctx context.Context, args []string, out, errOut io.Writer) (int, error) {
-				return CallControl(ctx, scriptSocket, args, out, errOut)
-			},
-			OpenLedger: func(context.Context) (Record, error) { return onDisk("ledger") },
+			Forward:    through(scriptSocket),
+			OpenLedger: func(context.Context) (Ledger, error) { return onDisk("ledger") },
 			Clock:      func() time.Time { return noon },
 		}
 		root.AddCommand(NewKey(KeyOptions{File: func() (string, error) { return "keys.toml", nil }}),
@@ -74,22 +73,17 @@ func TestScripts(t *testing.T) {
 func serveScript(ts *testscript.TestScript, _ bool, _ []string) {
 	books, err := onDisk(ts.MkAbs("ledger"))
 	ts.Check(err)
-	c, err := ListenControl(ts.MkAbs(scriptSocket), func(ctx context.Context, operator string, args []string, out, errOut io.Writer) int {
-		opt := BooksOptions{Books: books, Operator: operator, Clock: func() time.Time { return noon }}
+	end, err := serving(ts.MkAbs(scriptSocket), func(ctx context.Context, seat *desk.Seat, args []string, out, errOut io.Writer) (string, int) {
+		opt := BooksOptions{Seat: seatAt(desk.Platform{Books: books}, seat.Operator().Name, seat.Operator().Role), Clock: func() time.Time { return noon }}
 		return Run(ctx, args, out, errOut, testCode, NewUsage(opt), NewGrant(opt))
-	}, nil)
+	})
 	ts.Check(err)
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- c.Run(ctx) }()
 	stopped := false
 	stop := func() {
-		if stopped {
-			return
+		if !stopped {
+			stopped = true
+			ts.Check(errors.Join(end(), books.Close()))
 		}
-		stopped = true
-		cancel()
-		ts.Check(errors.Join(<-ended, books.Close()))
 	}
 	*ts.Value(stopKey{}).(*func()) = stop
 	ts.Defer(stop)

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pilothouse/backends"
+	"pilothouse/ui/desk"
 )
 
 // statusFlags are the flags of "status".
@@ -39,12 +40,12 @@ engine's own word. "-" is not known.`,
 }
 
 func (f *statusFlags) run(cmd *cobra.Command, opt OperationsOptions, args []string) error {
-	return opt.anywhere(cmd, args, func(_ context.Context, ops Operations) error {
-		pool, err := selected(ops.Pool.Snapshot(), args)
+	return opt.anywhere(cmd, args, func(_ context.Context, p desk.Platform) error {
+		pool, err := selected(p.Pool.Snapshot(), args)
 		if err != nil {
 			return err
 		}
-		s := newStatusListing(pool, ops.Gateway, opt.now())
+		s := newStatusListing(pool, p.Gateway, opt.now())
 		if f.asJSON {
 			err = encode(cmd.OutOrStdout(), s)
 		} else {
@@ -152,7 +153,7 @@ func (s *statusListing) verdict() string {
 func (s *statusListing) check() error {
 	switch {
 	case s.Gateway == nil:
-		return ErrNotServing
+		return desk.ErrNotServing
 	case s.Gateway.Draining:
 		return fmt.Errorf("check the status: the gateway drains, and takes nothing new")
 	}

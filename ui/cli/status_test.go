@@ -9,6 +9,7 @@ import (
 
 	"pilothouse/backends"
 	"pilothouse/gateway"
+	"pilothouse/ui/desk"
 )
 
 // all is a pool of one backend for each list of states.
@@ -37,7 +38,9 @@ func TestStatus(t *testing.T) {
 	golden(t, "status-sql", out)
 
 	opt := o.options()
-	opt.Operations.Gateway = nil
+	local := o.platform()
+	local.Gateway = nil
+	opt.Seat = seatAt(local, "anna", desk.Admin)
 	out, _, _ = runOps(t, opt, "status")
 	golden(t, "status-local", out)
 
@@ -68,7 +71,9 @@ func TestStatusJSON(t *testing.T) {
 	}
 	golden(t, "status-json", indented(out))
 	opt := o.options()
-	opt.Operations.Gateway = nil
+	local := o.platform()
+	local.Gateway = nil
+	opt.Seat = seatAt(local, "anna", desk.Admin)
 	out, _, _ = runOps(t, opt, "status", "--json", "vllm-sql")
 	golden(t, "status-local-json", indented(out))
 	out, _, _ = runOps(t, all().options(), "status", "--json")

@@ -5,6 +5,7 @@ import (
 
 	"pilothouse/backends"
 	"pilothouse/gateway"
+	"pilothouse/ui/desk"
 )
 
 // statusListing is what "status --json" prints. Names are stable and carry the
@@ -106,7 +107,7 @@ type hostItem struct {
 	Since *time.Time `json:"since"`
 }
 
-func newStatusListing(pool *backends.Snapshot, g Gateway, now time.Time) statusListing {
+func newStatusListing(pool *backends.Snapshot, g desk.Gateway, now time.Time) statusListing {
 	s := statusListing{At: now, Backends: make([]backendItem, len(pool.Backends)), Jobs: make([]jobItem, len(pool.Jobs)), Hosts: make([]hostItem, len(pool.Hosts))}
 	var snap *gateway.Snapshot
 	if g != nil {

@@ -15,6 +15,7 @@ import (
 
 	"pilothouse/backends"
 	"pilothouse/gateway"
+	"pilothouse/ui/desk"
 )
 
 // testOps are operations with what a test puts there. They note what is asked
@@ -134,27 +135,33 @@ type testGateway struct{ *testOps }
 
 func (g testGateway) Snapshot() *gateway.Snapshot { return &g.snap }
 
-func (o *testOps) operations() Operations {
-	return Operations{Jobs: o, Drains: o, Logs: o, Pool: testPool{o}, Gateway: testGateway{o}}
+// seatAt is somebody's seat at a platform.
+func seatAt(p desk.Platform, name string, role desk.Role) *desk.Seat {
+	return desk.New(p, desk.Options{}).Seat(desk.Operator{Name: name, Role: role})
+}
+
+func (o *testOps) platform() desk.Platform {
+	return desk.Platform{Jobs: o, Drains: o, Logs: o, Pool: testPool{o}, Gateway: testGateway{o}}
 }
 
 // options are those of the serving process.
 func (o *testOps) options() OperationsOptions {
-	return OperationsOptions{Operations: o.operations(), Operator: "anna", Clock: func() time.Time { return noon }}
+	return OperationsOptions{Seat: seatAt(o.platform(), "anna", desk.Admin), Clock: func() time.Time { return noon }}
 }
 
 // shell are the options of a shell that has it all done by the serving process.
 func (o *testOps) shell() OperationsOptions {
-	return OperationsOptions{Operator: "shell", Clock: func() time.Time { return noon },
+	return OperationsOptions{Clock: func() time.Time { return noon },
 		Forward: func(ctx context.Context, args []string, out, errOut io.Writer) (int, error) {
-			return Run(ctx, args, out, errOut, testCode, NewOperations(o.options())...), nil
+			_, code := Run(ctx, args, out, errOut, testCode, NewOperations(o.options())...)
+			return code, nil
 		}}
 }
 
 func runOps(t *testing.T, opt OperationsOptions, args ...string) (out, errOut string, code int) {
 	t.Helper()
 	var o, e bytes.Buffer
-	code = Run(t.Context(), args, &o, &e, testCode, NewOperations(opt)...)
+	_, code = Run(t.Context(), args, &o, &e, testCode, NewOperations(opt)...)
 	told := fmt.Sprintf("pilothouse: %v\n", &ExitError{Code: code}) // which main does not print
 	return o.String(), strings.ReplaceAll(e.String(), told, ""), code
 }

@@ -11,6 +11,7 @@ import (
 
 	"pilothouse/gateway"
 	"pilothouse/gateway/ledger"
+	"pilothouse/ui/desk"
 )
 
 // runWindows shows the quotas as they are now, which only a serving process knows.
@@ -20,7 +21,7 @@ func (f *usageFlags) runWindows(cmd *cobra.Command, opt BooksOptions, args []str
 			return usagef("--windows shows the quotas as they are now; leave out --%s", other)
 		}
 	}
-	return opt.live(cmd, args, func(ctx context.Context, books Books) error {
+	return opt.live(cmd, args, func(ctx context.Context, books desk.Books) error {
 		orgs, err := books.Quotas(ctx)
 		if err != nil {
 			return err

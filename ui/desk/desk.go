@@ -6,28 +6,33 @@
 // Roles are enforced here and nowhere else. What is done carries the operator's
 // name and address to where it is done, and is written to the audit there, before
 // it happens and with its outcome. Who comes and goes, and whom a role kept from
-// something, is written down by the desk itself.
+// something, is written down by the desk itself; an audit that can't be written
+// keeps nobody out, and delays them by two seconds at most.
 //
 // A desk remembers, for each operator, how they had their screen when the line
-// was cut. All methods may be called at once; none of those that only tell
-// something waits for anybody.
+// was cut. All methods may be called at once.
 package desk
 
 import (
-	"cmp"
 	"context"
-	"slices"
+	"errors"
+	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
 	"pilothouse/gateway/ledger"
 )
 
+// ErrNotServing means that no process serves where one has to, to do what was
+// asked for. The program's exit code is 3.
+var ErrNotServing = errors.New("nothing serves here; start it with: pilothouse serve")
+
 // Operator is who acts. The zero value may do nothing.
 type Operator struct {
 	Name string
 	Role Role
-	From string // the address that they came from; "": this host
+	From string // the address that they came from, without a port; "": this host
 }
 
 // Author is how they are named wherever it is told who did something.
@@ -41,8 +46,9 @@ func (o Operator) Author() string {
 // Options are what a desk needs besides the platform.
 type Options struct {
 	ReadOnly bool // everybody is a viewer
-	// Note writes to the audit; nil: there is none.
+	// Note writes to the audit; nil: there is none. Several may be written at once.
 	Note func(ctx context.Context, e ledger.Event) error
+	Log  *slog.Logger     // nil: none
 	Now  func() time.Time // nil: time.Now
 }
 
@@ -50,11 +56,12 @@ type Options struct {
 type Desk struct {
 	platform Platform
 	opt      Options
+	log      *slog.Logger
+	writing  chan struct{} // a place for each note that is being written
 
 	mu      sync.Mutex
-	present map[*Seat]*Presence
-	kept    map[string]State
-	keptAt  map[string]time.Time
+	present map[*Presence]bool
+	kept    map[string]keptState
 }
 
 // New makes a desk at which one acts on a platform.
@@ -62,87 +69,63 @@ func New(p Platform, o Options) *Desk {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Desk{platform: p, opt: o, present: make(map[*Seat]*Presence), kept: make(map[string]State), keptAt: make(map[string]time.Time)}
+	log := o.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Desk{platform: p, opt: o, log: log, writing: make(chan struct{}, maxNotes),
+		present: make(map[*Presence]bool), kept: make(map[string]keptState)}
 }
 
 // Seat gives an operator the means to act.
 func (d *Desk) Seat(o Operator) *Seat {
-	if d.opt.ReadOnly && o.Role.Valid() {
-		o.Role = Viewer
+	if d.opt.ReadOnly {
+		o.Role = o.Role.AtMost(Viewer)
 	}
 	return &Seat{desk: d, who: o}
 }
 
-// Presence is somebody who has a dashboard open.
-type Presence struct {
-	Operator
-	Since time.Time
-	View  string // that they look at
-	Doing string // "restart chat", with its dialog open; "": they look
-}
+// Bounds of what the desk itself writes to the audit.
+const (
+	maxNotes  = 64              // at once
+	maxObject = 200             // bytes of what was refused to somebody, who may have written anything
+	noteTime  = 2 * time.Second // that an operator waits for it
+)
 
-// Present are those who have a dashboard open, by when they came. Who has two has
-// two entries.
-func (d *Desk) Present() []Presence {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	all := make([]Presence, 0, len(d.present))
-	for _, p := range d.present {
-		all = append(all, *p)
-	}
-	slices.SortFunc(all, func(a, b Presence) int {
-		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Name, b.Name))
-	})
-	return all
-}
-
-// Enter tells that the operator opened a dashboard; leave that they closed it.
-// Both are written to the audit. leave may be called twice.
-func (s *Seat) Enter(ctx context.Context) (leave func()) {
-	d := s.desk
-	d.mu.Lock()
-	d.present[s] = &Presence{Operator: s.who, Since: d.opt.Now()}
-	d.mu.Unlock()
-	detail := "role " + string(s.who.Role)
-	d.note(ctx, s.who, "attach", "dashboard", detail)
-	return sync.OnceFunc(func() {
-		d.mu.Lock()
-		delete(d.present, s)
-		d.mu.Unlock()
-		d.note(context.WithoutCancel(ctx), s.who, "detach", "dashboard", "")
-	})
-}
-
-// Show tells what the operator looks at and does, as others see it.
-func (s *Seat) Show(view, doing string) {
-	s.desk.mu.Lock()
-	defer s.desk.mu.Unlock()
-	if p := s.desk.present[s]; p != nil {
-		p.View, p.Doing = view, doing
-	}
-}
-
-// Others are those who have a dashboard open besides this one.
-func (s *Seat) Others() []Presence {
-	d := s.desk
-	d.mu.Lock()
-	me := d.present[s]
-	d.mu.Unlock()
-	all := d.Present()
-	if me == nil {
-		return all
-	}
-	i := slices.IndexFunc(all, func(p Presence) bool { return p.Name == me.Name && p.From == me.From && p.Since.Equal(me.Since) })
-	if i >= 0 {
-		all = slices.Delete(all, i, i+1)
-	}
-	return all
-}
-
-// note writes to the audit. That it can't be is told where the ledger is looked
-// at; an operator is not kept out for it.
+// note writes to the audit, whether or not ctx has ended. Where that takes too
+// long, it goes on behind the operator's back; what then comes to nothing is in
+// the log.
 func (d *Desk) note(ctx context.Context, o Operator, action, object, detail string) {
-	if d.opt.Note != nil {
-		_ = d.opt.Note(ctx, ledger.Event{Author: o.Author(), Action: action, Object: object, Detail: detail})
+	if d.opt.Note == nil {
+		return
+	}
+	if len(object) > maxObject {
+		object = strings.ToValidUTF8(object[:maxObject], "") + "…"
+	}
+	e := ledger.Event{Author: o.Author(), Action: action, Object: object, Detail: detail}
+	failed := func(err error) {
+		d.log.Error("the audit could not be written", "operator", e.Author, "action", e.Action, "object", e.Object, "error", err)
+	}
+	select {
+	case d.writing <- struct{}{}:
+	default:
+		failed(errCrowded)
+		return
+	}
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		defer func() { <-d.writing }()
+		if err := d.opt.Note(context.WithoutCancel(ctx), e); err != nil {
+			failed(err)
+		}
+	}()
+	late := time.NewTimer(noteTime)
+	defer late.Stop()
+	select {
+	case <-written:
+	case <-late.C:
 	}
 }
+
+var errCrowded = errors.New("too much waits to be written already")

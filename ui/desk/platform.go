@@ -8,14 +8,16 @@ import (
 	"pilothouse/gateway/ledger"
 )
 
-// Platform is what is seen and acted on. Its parts may be called at once.
+// Platform is what is seen and acted on. Its parts may be called at once. That of
+// a [Seat] takes whose order it is from the seat: authors, and those that by names,
+// are left empty there.
 type Platform struct {
 	Jobs    Jobs
 	Drains  Drains
 	Logs    Logs
 	Pool    Pool
 	Gateway Gateway // nil: none serves, only the containers are there
-	Books   Books   // nil likewise
+	Books   Books   // nil: likewise
 }
 
 // Jobs do something to replicas and their containers. A *backends.Lifecycle has

@@ -18,6 +18,14 @@ func (r Role) Valid() bool { return r.rank() > 0 }
 // May tells whether the role has what another may do.
 func (r Role) May(needs Role) bool { return r.Valid() && needs.Valid() && r.rank() >= needs.rank() }
 
+// AtMost is the role, or the other where that one may do less.
+func (r Role) AtMost(most Role) Role {
+	if r.rank() > most.rank() {
+		return most
+	}
+	return r
+}
+
 func (r Role) rank() int {
 	switch r {
 	case Viewer:

@@ -2,7 +2,6 @@ package desk
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -21,47 +20,47 @@ type State struct {
 
 // Bounds of what is remembered.
 const (
-	maxKept   = 200      // operators
+	maxKept   = 200      // operators; the one who was here longest ago goes first
 	maxUnsent = 64 << 10 // bytes of one text
 )
 
-// Keep remembers the state, for the next time that the operator comes.
+type keptState struct {
+	State
+	at time.Time
+}
+
+// Keep remembers the state, for the next time that the operator comes, until this
+// process ends. The maps may be changed afterwards.
 func (s *Seat) Keep(st State) {
+	if s == nil {
+		return
+	}
+	st.Focus, st.Filters, st.Sorts, st.Unsent = maps.Clone(st.Focus), maps.Clone(st.Filters), maps.Clone(st.Sorts), maps.Clone(st.Unsent)
 	for at, text := range st.Unsent {
 		if len(text) > maxUnsent {
-			st.Unsent = maps.Clone(st.Unsent)
 			st.Unsent[at] = strings.ToValidUTF8(text[:maxUnsent], "")
 		}
 	}
 	d := s.desk
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.kept[s.who.Name], d.keptAt[s.who.Name] = st, d.opt.Now()
+	d.kept[s.who.Name] = keptState{st, d.opt.Now()}
 	if len(d.kept) > maxKept {
-		oldest := slices.MinFunc(slices.Collect(maps.Keys(d.keptAt)), func(a, b string) int {
-			return cmp.Or(d.keptAt[a].Compare(d.keptAt[b]), cmp.Compare(a, b))
-		})
-		delete(d.kept, oldest)
-		delete(d.keptAt, oldest)
+		delete(d.kept, slices.MinFunc(slices.Collect(maps.Keys(d.kept)), func(a, b string) int {
+			return cmp.Or(d.kept[a].at.Compare(d.kept[b].at), cmp.Compare(a, b))
+		}))
 	}
 }
 
 // Kept is the state that was kept last for the operator, and when; false: none
 // was. It must not be changed.
 func (s *Seat) Kept() (State, time.Time, bool) {
+	if s == nil {
+		return State{}, time.Time{}, false
+	}
 	d := s.desk
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	st, ok := d.kept[s.who.Name]
-	return st, d.keptAt[s.who.Name], ok
+	k, ok := d.kept[s.who.Name]
+	return k.State, k.at, ok
 }
-
-// list names what an order is about.
-func list(names []string) string {
-	if len(names) == 0 {
-		return "all"
-	}
-	return strings.Join(names, ", ")
-}
-
-func jobName(id int) string { return fmt.Sprintf("job %d", id) }

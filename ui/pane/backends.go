@@ -2,58 +2,88 @@ package pane
 
 import (
 	"fmt"
-	"strconv"
-	"time"
+	"strings"
 
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 
-	"pilothouse/backends"
-	"pilothouse/gateway"
 	"pilothouse/ui/widget"
 )
 
-// Backends shows a line per backend: its state in a shape and a word, and what
-// the gateway measures of it. Under it come its replicas where it has several,
-// and the reason of every bad state. Where room is short the lines of healthy
-// replicas go first, reasons next.
+// Backends shows a line per backend that joins all that is known of it: its
+// state in a shape and a word, what it has to do in the gateway and in its
+// engine, how fast it answers, its GPU and its container, and who uses it most.
+// Under it come its replicas where it has several, and what is done about every
+// bad state, or else its reason.
+//
+// Until a row is selected, where room is short the lines of healthy replicas go
+// first, reasons next; where there are more backends than rows the worst come
+// first.
 type Backends struct {
-	pic    picture
-	keys   Scrolling
-	pool   *backends.Snapshot
-	rates  map[string]gateway.Rates
-	served *gateway.Snapshot
-	now    time.Time
-	scroll scroll
-	h      int
+	pic   picture
+	data  Data
+	rows  rows[backendRow]
+	all   []backendRow
+	part  []backendRow // of all, those that there is room for
+	h     int          // of the last view; 0: there was none yet
+	bare  bool         // there is no row for the names of the columns
+	worst bool         // the worst come first, though no order was chosen
+	focus bool
 }
 
 // NewBackends makes the pane.
 func NewBackends(t *widget.Theme, keys Scrolling) *Backends {
-	return &Backends{pic: picture{theme: t}, keys: keys}
+	return &Backends{pic: picture{theme: t}, rows: newBackendRows(keys)}
+}
+
+func newBackendRows(keys Scrolling) rows[backendRow] {
+	keys.Follow.SetHelp("esc", "select none")
+	return rows[backendRow]{keys: keys, id: (*backendRow).ref, text: (*backendRow).text, orders: backendOrders()}
 }
 
 // Rows are the lines that the pane can do with, and those that it would fill.
 func (p *Backends) Rows() (least, full int) {
-	if p.pool == nil {
+	if p.data.Pool == nil {
 		return 1, 1
 	}
-	return max(1, len(p.pool.Backends)), max(1, len(p.lines(1<<30))) + 1
+	return max(1, len(p.data.Pool.Backends)), max(1, len(p.all)) + 1
 }
 
 // Title implements Pane.
 func (p *Backends) Title() (name, note string) {
-	if p.pool == nil {
+	if p.data.Pool == nil {
 		return "backends", ""
 	}
-	name = fmt.Sprintf("%d backends", len(p.pool.Backends))
-	if len(p.pool.Backends) == 1 {
+	name = fmt.Sprintf("%d backends", len(p.data.Pool.Backends))
+	if len(p.data.Pool.Backends) == 1 {
 		name = "1 backend"
 	}
-	if age := p.now.Sub(p.pool.At); age >= Stale {
-		note = widget.Age(age) + " old"
+	return name, backendsNote(p.pic.theme, &p.rows, p.data, p.worst)
+}
+
+// backendsNote tells how old the data is, where it is, and what of a list is
+// shown: "2 of 45 · worst first · /acme".
+func backendsNote(t *widget.Theme, r *rows[backendRow], d Data, worst bool) string {
+	var notes []string
+	if age := d.Now.Sub(d.Pool.At); age >= Stale {
+		notes = append(notes, widget.Age(age)+" old")
 	}
-	return name, note
+	switch {
+	case !r.following():
+		notes = append(notes, fmt.Sprintf("%d of %d", r.index+1, len(r.shown)))
+	case r.filter != "":
+		notes = append(notes, fmt.Sprintf("%d of %d", len(r.shown), len(r.all)))
+	}
+	switch {
+	case r.sort > 0:
+		notes = append(notes, r.orders[r.sort].name)
+	case worst:
+		notes = append(notes, r.orders[worstFirst].name)
+	}
+	if r.filter != "" {
+		notes = append(notes, "/"+r.filter)
+	}
+	return strings.Join(notes, " "+t.Dot+" ")
 }
 
 // Update implements Pane.
@@ -63,194 +93,207 @@ func (p *Backends) Update(msg tea.Msg) {
 	}
 	switch msg := msg.(type) {
 	case Data:
-		if msg.Pool != p.pool || msg.Gateway != p.served || msg.Now.Unix() != p.now.Unix() {
-			p.pic.drop()
+		if sameBackends(p.data, msg) {
+			p.data = msg
+			return
 		}
-		p.pool, p.served, p.now, p.rates = msg.Pool, msg.Gateway, msg.Now, nil
-		if msg.Gateway != nil {
-			p.rates = msg.Gateway.Backends
-		}
+		p.pic.drop()
+		p.data = msg
+		p.all = joinBackends(msg, p.all)
+		p.take()
 	case tea.KeyPressMsg:
-		if p.pool != nil && p.scroll.move(msg, p.keys, len(p.lines(1<<30)), p.room(p.h)) {
+		if p.rows.following() {
+			p.readAll()
+		}
+		if p.rows.press(msg) {
 			p.pic.drop()
+		}
+		p.take()
+	}
+}
+
+// sameBackends tells whether two moments give the same picture.
+func sameBackends(a, b Data) bool {
+	return a.Pool == b.Pool && a.Gateway == b.Gateway && a.GPUs == b.GPUs && a.Past == b.Past && a.Now.Unix() == b.Now.Unix()
+}
+
+// take gives the list the rows that there is room for; all, while somebody reads
+// in them.
+func (p *Backends) take() {
+	p.rows.take(p.all)
+	p.worst = false
+	// The names of the columns have a row as long as no backend goes for it.
+	need := len(p.rows.shown)
+	if p.data.Pool != nil && p.rows.filter == "" {
+		need = len(p.data.Pool.Backends)
+	}
+	p.bare = p.h <= need
+	if p.h == 0 || !p.rows.following() || len(p.rows.shown) <= p.room() {
+		return
+	}
+	p.without(2, 0)
+	// Of the reasons the gravest stay, as many as there is room for.
+	for least := 1; least < 10 && len(p.rows.shown) > p.room(); least++ {
+		p.without(1, least)
+	}
+	if len(p.rows.shown) > p.room() && p.rows.sort == 0 {
+		p.worst, p.rows.sort = true, worstFirst
+		p.rows.arrange()
+		p.rows.sort = 0
+	}
+}
+
+// readAll gives the list all rows, for somebody who begins to read in them where
+// the first one is that they see.
+func (p *Backends) readAll() {
+	var first Ref
+	if len(p.rows.shown) > 0 {
+		first = p.rows.row(0).ref()
+	}
+	p.rows.take(p.all)
+	for i := range p.rows.shown {
+		if p.rows.row(i).ref() == first {
+			p.rows.index, p.rows.off = i, i
+			return
 		}
 	}
+}
+
+// without leaves rows out of the list: those that are so easily spared, and reasons
+// of states less grave than the least.
+func (p *Backends) without(spare, least int) {
+	p.part = p.part[:0]
+	for i := range p.all {
+		if v := &p.all[i]; v.spare < spare || v.spare == 1 && gravity(v.mark) >= least {
+			p.part = append(p.part, *v)
+		}
+	}
+	p.rows.take(p.part)
+}
+
+// room is how many of the rows backends get.
+func (p *Backends) room() int {
+	if p.bare {
+		return p.h
+	}
+	return p.h - 1
 }
 
 // Keys implements Pane.
-func (p *Backends) Keys() []key.Binding {
-	if p.pool == nil || len(p.lines(1<<30)) <= p.room(p.h) {
+func (p *Backends) Keys() []key.Binding { return backendKeys(&p.rows) }
+
+func backendKeys(r *rows[backendRow]) []key.Binding {
+	if len(r.shown) == 0 {
 		return nil
 	}
-	return p.keys.vertical()
+	keys := r.keys.vertical()
+	if !r.following() {
+		keys = append([]key.Binding{r.keys.Follow}, keys...)
+	}
+	return keys
 }
 
 // SetFocus implements Pane.
-func (p *Backends) SetFocus(bool) {}
-
-var backendColumns = [...]widget.Column{
-	{Width: 1}, // mark
-	{Head: "backend", Width: 11, Max: 26},
-	{Head: "state", Width: 9, Max: 10, Worth: 20},
-	{Head: "for", Width: 6, Right: true, Worth: 6},
-	{Head: "run", Width: 4, Right: true, Worth: 19},
-	{Head: "req/s", Width: 5, Right: true, Worth: 16},
-	{Head: "tok/s", Width: 5, Right: true, Worth: 15},
-	{Head: "ttft p50", Width: 8, Right: true, Worth: 14},
-	{Head: "p95", Width: 6, Right: true, Worth: 17},
-	{Head: "err/s", Width: 5, Right: true, Worth: 18},
-	{Head: "per tok", Width: 7, Right: true, Worth: 5},
-	{Head: "sent", Width: 9, Right: true, Worth: 4},
-	{Head: "failed", Width: 7, Right: true, Worth: 3},
-	{Head: "idle", Width: 4, Right: true, Worth: 1},
-	{Head: "model", Width: 16, Max: 60, Worth: 2},
-}
-
-// backendLine is a backend, one of its replicas, or the reason of a state.
-type backendLine struct {
-	b      *backends.BackendStatus
-	r      *backends.ReplicaStatus // nil: the backend itself
-	reason bool                    // the reason alone, of a backend with one replica
-	spare  int                     // what goes first where room is short: the higher the sooner
-}
-
-// lines are those to draw in h rows.
-func (p *Backends) lines(h int) []backendLine {
-	var all []backendLine
-	for i := range p.pool.Backends {
-		b := &p.pool.Backends[i]
-		all = append(all, backendLine{b: b})
-		for j := range b.Replicas {
-			r := &b.Replicas[j]
-			bad := r.State != backends.Healthy && r.Reason != ""
-			switch {
-			case len(b.Replicas) == 1 && bad:
-				all = append(all, backendLine{b: b, r: r, reason: true, spare: 1})
-			case len(b.Replicas) > 1 && bad:
-				all = append(all, backendLine{b: b, r: r, spare: 1})
-			case len(b.Replicas) > 1:
-				all = append(all, backendLine{b: b, r: r, spare: 2})
-			}
-		}
+func (p *Backends) SetFocus(on bool) {
+	if p.focus != on {
+		p.pic.drop()
 	}
-	for spare := 2; spare > 0 && len(all) > h; spare-- {
-		kept := all[:0]
-		for _, l := range all {
-			if l.spare < spare {
-				kept = append(kept, l)
-			}
-		}
-		all = kept
-	}
-	return all
-}
-
-// room is how many of h rows lines get: the names of the columns have one as
-// long as no backend goes for it.
-func (p *Backends) room(h int) int {
-	if h > len(p.pool.Backends) {
-		return h - 1
-	}
-	return h
+	p.focus = on
 }
 
 // View implements Pane.
 func (p *Backends) View(w, h int) string {
-	p.h = h
+	if h != p.h {
+		p.h = h
+		p.take()
+	}
 	return p.pic.draw(w, h, func(c *widget.Canvas) {
-		if p.pool == nil {
-			c.Text(1, 0, w-1, widget.Muted, "no data yet")
+		if emptyBackends(c, &p.rows, p.data) {
 			return
 		}
-		if len(p.pool.Backends) == 0 {
-			c.Text(1, 0, w-1, widget.Warn, c.Theme.Warn+" none configured")
-			return
-		}
-		spans := widget.Fit(backendColumns[:], w-2)
-		for i := range spans {
-			spans[i].X++
-		}
-		room := p.room(h)
-		y := h - room
-		if y > 0 {
-			c.Heads(0, spans, backendColumns[:])
-		}
-		lines := p.lines(room)
-		if p.scroll.off > 0 { // somebody reads on: nothing is left out
-			lines = p.lines(1 << 30)
-		}
-		p.scroll.clamp(len(lines), room)
-		for i := range min(room, len(lines)-p.scroll.off) {
-			p.line(c, y+i, spans, lines[p.scroll.off+i])
-		}
+		drawBackends(c, &p.rows, 0, h, !p.bare, p.data, p.focus)
 	})
 }
 
-func (p *Backends) line(c *widget.Canvas, y int, spans []widget.Span, l backendLine) {
-	if l.r != nil {
-		p.replica(c, y, spans, l)
-		return
+// emptyBackends says why there is nothing to show, and whether that is so.
+func emptyBackends[T any](c *widget.Canvas, r *rows[T], d Data) bool {
+	switch {
+	case d.Pool == nil:
+		c.Text(1, 0, c.W-1, widget.Muted, "no data yet")
+	case len(d.Pool.Backends) == 0:
+		c.Text(1, 0, c.W-1, widget.Warn, c.Theme.Warn+" none configured")
+	case len(r.shown) == 0:
+		c.Text(1, 0, c.W-1, widget.Muted, "none of them matches")
+	default:
+		return false
 	}
-	st, word, since := Condition(l.b)
-	rates, seen := p.rates[l.b.Name]
-	running, idle, sent, failed := 0, 0, uint64(0), uint64(0)
-	for i := range l.b.Replicas {
-		r := &l.b.Replicas[i]
-		running, idle, sent, failed = running+r.InFlight, idle+r.Idle, sent+r.Requests, failed+r.Failures
+	return true
+}
+
+// drawBackends draws a list in h rows from y on, below the names of its columns
+// where they are to be there.
+func drawBackends(c *widget.Canvas, r *rows[backendRow], y, h int, heads bool, d Data, focus bool) {
+	l := newBackendTable(c.Theme, c.W, !heads, func(each func(*backendRow)) {
+		for i := range r.shown {
+			each(r.row(i))
+		}
+	}, d)
+	if heads {
+		c.Heads(y, l.spans, l.cols)
+		y, h = y+1, h-1
 	}
-	for _, s := range spans {
-		col, text, style := backendColumns[s.Col], "", widget.Plain
-		switch col.Head {
-		case "":
-			text, style = c.Theme.Mark(st), st
-			if word == "draining" {
-				text = c.Theme.Drain
-			}
-		case "backend":
-			text, style = l.b.Name, widget.Bold
-		case "state":
-			text, style = word, st
-		case "for":
-			if !since.IsZero() {
-				text = widget.Age(p.now.Sub(since))
-			}
-		case "run":
-			text = strconv.Itoa(running)
-		case "model":
-			text, style = l.b.Model, widget.Muted
-		case "idle":
-			text = strconv.Itoa(idle)
-		case "sent":
-			text = widget.Count(sent)
-		case "failed":
-			text = widget.Count(failed)
-		default:
-			if seen {
-				text, style = rateCell(col.Head, rates)
+	from, to := r.window(h)
+	for i := from; i < to; i++ {
+		v := r.row(i)
+		l.row(c, y+i-from, v)
+		if !r.following() && i == r.index {
+			c.Text(0, y+i-from, 1, widget.Plain, c.Theme.Pointer)
+			if focus {
+				c.Mark(0, y+i-from, c.W, widget.Selected)
 			}
 		}
-		c.Cell(y, s, col, style, text)
 	}
 }
 
-// rateCell is a measured column of a backend.
-func rateCell(head string, r gateway.Rates) (string, widget.Style) {
-	switch head {
-	case "req/s":
-		return widget.Figure(r.Requests), widget.Plain
-	case "tok/s":
-		return widget.Figure(r.Tokens), widget.Plain
-	case "ttft p50":
-		return widget.Duration(r.FirstP50), widget.Plain
-	case "p95":
-		return widget.Duration(r.FirstP95), widget.Plain
-	case "per tok":
-		return widget.Duration(r.PerTokP50), widget.Plain
-	case "err/s":
-		if r.Errors > 0 {
-			return widget.Figure(r.Errors), widget.Bad
-		}
-		return widget.Figure(r.Errors), widget.Plain
-	}
-	return "", widget.Plain
+// Selected, Select, Filter, SetFilter, Sort, SetSort, Sorts and Describe implement
+// List.
+
+// Selected implements List.
+func (p *Backends) Selected() Ref { return p.rows.Selected() }
+
+// Select implements List.
+func (p *Backends) Select(to Ref) bool {
+	p.rows.take(p.all)
+	ok := p.rows.Select(to)
+	p.take()
+	p.pic.drop()
+	return ok
+}
+
+// Filter implements List.
+func (p *Backends) Filter() string { return p.rows.Filter() }
+
+// SetFilter implements List.
+func (p *Backends) SetFilter(s string) {
+	p.rows.SetFilter(s)
+	p.take()
+	p.pic.drop()
+}
+
+// Sort implements List.
+func (p *Backends) Sort() int { return p.rows.Sort() }
+
+// SetSort implements List.
+func (p *Backends) SetSort(i int) {
+	p.rows.SetSort(i)
+	p.take()
+	p.pic.drop()
+}
+
+// Sorts implements List.
+func (p *Backends) Sorts() []string { return p.rows.Sorts() }
+
+// Describe implements List.
+func (p *Backends) Describe() (title string, facts []Fact) {
+	return describeBackend(p.pic.theme, p.rows.at(), p.data)
 }

@@ -21,6 +21,28 @@ func Grade(s backends.State) widget.Style {
 	return widget.Unknown
 }
 
+// gravity orders states by how much they hurt; what somebody ordered hurts less
+// than what came by itself.
+func gravity(s backends.State) int {
+	switch s {
+	case backends.Hung:
+		return 7
+	case backends.Down:
+		return 6
+	case backends.Starting:
+		return 5
+	case backends.Loading:
+		return 4
+	case backends.Degraded:
+		return 3
+	case backends.Draining:
+		return 2
+	case backends.Unknown:
+		return 1
+	}
+	return 0
+}
+
 // stateMark is the shape of a state.
 func stateMark(t *widget.Theme, s backends.State) string {
 	switch s {
@@ -30,6 +52,44 @@ func stateMark(t *widget.Theme, s backends.State) string {
 		return t.Drain
 	}
 	return t.Mark(Grade(s))
+}
+
+// rotation says in words whether a replica is in rotation, and until when it is
+// out.
+func rotation(r *backends.ReplicaStatus) string {
+	switch r.State {
+	case backends.Healthy:
+		if r.Share > 0 && r.Share < 1 {
+			return fmt.Sprintf("in, with %.0f%% of its share of the work for now", 100*r.Share)
+		}
+		return "in"
+	case backends.Degraded:
+		return "in, on trial: it failed lately"
+	case backends.Unknown:
+		return "in only where nothing better is there"
+	case backends.Starting, backends.Loading:
+		return "out until it serves its model"
+	case backends.Hung:
+		return "out until it makes progress, or is restarted"
+	case backends.Draining:
+		return "out until it is taken in again; what it has may end"
+	}
+	return "out until its health check succeeds"
+}
+
+// shortAge is widget.Age in at most four cells: 41s, 12m, 3h, 9d.
+func shortAge(d time.Duration) string {
+	switch d = max(d, 0).Truncate(time.Second); {
+	case d < 100*time.Second:
+		return fmt.Sprintf("%ds", int(d/time.Second))
+	case d < 100*time.Minute:
+		return fmt.Sprintf("%dm", int(d/time.Minute))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh", int(d/time.Hour))
+	case d < 1000*24*time.Hour:
+		return fmt.Sprintf("%dd", int(d/(24*time.Hour)))
+	}
+	return ">2y"
 }
 
 // Condition sums a backend's replicas up: how grave, in a word, and since

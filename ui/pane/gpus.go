@@ -2,13 +2,12 @@ package pane
 
 import (
 	"fmt"
-	"math"
+	"slices"
 	"strings"
 	"time"
 
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
-	"github.com/charmbracelet/x/ansi"
 
 	"pilothouse/gpu"
 	"pilothouse/ui/widget"
@@ -21,6 +20,9 @@ type GPUs struct {
 	keys   Scrolling
 	snap   *gpu.Snapshot
 	now    time.Time
+	all    []gpuDevice  // of snap
+	order  []*gpuDevice // into all, as drawn in lines
+	curves gpuCurves
 	scroll scroll
 	h      int // of the last view
 }
@@ -64,19 +66,29 @@ func (p *GPUs) Title() (name, note string) {
 	if p.snap == nil {
 		return "gpus", ""
 	}
-	n := len(p.snap.GPUs)
-	name = fmt.Sprintf("%d gpus", n)
+	return gpuCount(len(p.snap.GPUs)), gpuSource(p.pic.theme, p.snap, p.now)
+}
+
+func gpuCount(n int) string {
 	if n == 1 {
-		name = "1 gpu"
+		return "1 gpu"
 	}
-	note = p.snap.Source
-	if p.snap.Simulated {
+	return fmt.Sprintf("%d gpus", n)
+}
+
+// gpuSource is who is asked, and how old their answer is if it is old.
+func gpuSource(t *widget.Theme, s *gpu.Snapshot, now time.Time) string {
+	note := strings.ToUpper(s.Source)
+	switch {
+	case s.Simulated:
 		note = "simulated"
+	case s.Driver != "":
+		note += " " + t.Dot + " driver " + s.Driver
 	}
-	if age := p.now.Sub(p.snap.At); age >= Stale {
+	if age := now.Sub(s.At); age >= Stale {
 		note += ", " + widget.Age(age) + " old"
 	}
-	return name, note
+	return note
 }
 
 // Update implements Pane.
@@ -86,10 +98,12 @@ func (p *GPUs) Update(msg tea.Msg) {
 	}
 	switch msg := msg.(type) {
 	case Data:
-		if msg.GPUs != p.snap || msg.Now.Unix() != p.now.Unix() {
-			p.pic.drop()
+		if msg.GPUs == p.snap && msg.Now.Unix() == p.now.Unix() {
+			return
 		}
+		p.pic.drop()
 		p.snap, p.now = msg.GPUs, msg.Now
+		p.all = gpuDevices(p.all, &msg)
 	case tea.KeyPressMsg:
 		if p.snap != nil && p.scroll.move(msg, p.keys, len(p.snap.GPUs), p.h) {
 			p.pic.drop()
@@ -119,12 +133,15 @@ func (p *GPUs) View(w, h int) string {
 			c.Text(1, 0, w-2, widget.Warn, c.Theme.Warn+" "+p.snap.Err)
 			return
 		}
-		n := len(p.snap.GPUs)
+		n := len(p.all)
+		if n == 0 {
+			return
+		}
 		if _, full := p.Rows(w); w >= cardMin && h >= full {
 			across := columns(n, w)
 			cw := w / across
-			for i := range p.snap.GPUs {
-				p.card(c, i%across*cw, i/across*cardRows, cw, &p.snap.GPUs[i])
+			for i := range p.all {
+				p.card(c, i%across*cw, i/across*cardRows, cw, &p.all[i])
 			}
 			return
 		}
@@ -132,95 +149,28 @@ func (p *GPUs) View(w, h int) string {
 	})
 }
 
-// gpuColumns of the one-line form.
-var gpuColumns = [...]widget.Column{
-	{Width: 1},                         // mark
-	{Width: 5, Max: 12},                // index and name
-	{Width: 8, Max: 18, Worth: 8},      // serves
-	{Width: 8, Max: 20, Worth: 5},      // utilisation, bar
-	{Width: 5, Right: true, Worth: 11}, // utilisation
-	{Width: 8, Max: 24, Worth: 6},      // utilisation, history; or what is wrong
-	{Width: 8, Max: 16, Worth: 2},      // memory, bar
-	{Width: 10, Right: true, Worth: 9}, // memory
-	{Width: 6, Right: true, Worth: 7},  // temperature
-	{Width: 8, Right: true, Worth: 4},  // power
-	{Width: 8, Right: true, Worth: 3},  // clock
-	{Width: 14, Max: 30, Worth: 1},     // what is wrong
-}
-
+// lines draws a line a device. Where not all fit, those that want a look come
+// first.
 func (p *GPUs) lines(c *widget.Canvas) {
-	all := p.snap.GPUs
-	p.scroll.clamp(len(all), c.H)
-	columns := gpuColumns
-	for i := range all {
-		if which := &columns[1]; all[i].Host != "" { // the name of a host is needed to know which it is
-			which.Width = min(max(which.Width, ansi.StringWidth(place(&all[i])+" "+short(all[i].Name))), 18)
-			which.Max = max(which.Max, which.Width)
-		}
+	p.scroll.clamp(len(p.all), c.H)
+	p.order = p.order[:0]
+	for i := range p.all {
+		p.order = append(p.order, &p.all[i])
 	}
-	spans := widget.Fit(columns[:], c.W-2)
-	noted := spans[len(spans)-1].Col == len(gpuColumns)-1
-	for row := range min(c.H, len(all)-p.scroll.off) {
-		g := &all[p.scroll.off+row]
-		v := p.values(c.Theme, g)
-		for _, s := range spans {
-			s.X++
-			col, text, style := gpuColumns[s.Col], "", v.style
-			switch s.Col {
-			case 0:
-				text, style = c.Theme.Mark(v.state), v.state
-			case 1:
-				text, style = place(g)+" "+short(g.Name), widget.Bold
-			case 2:
-				text, style = g.Serves, widget.Plain
-			case 3:
-				c.Bar(s.X, row, s.W, gauge(v.style), g.Util.Or(math.NaN())/100)
-				continue
-			case 4:
-				text = v.util
-			case 5:
-				if v.state != widget.Good && !noted {
-					c.Text(s.X, row, s.W, v.state, v.note)
-				} else {
-					c.Spark(s.X, row, s.W, v.style, p.history(g, s.W), 100)
-				}
-				continue
-			case 6:
-				c.Bar(s.X, row, s.W, gauge(v.mem), g.MemUsed.Or(math.NaN())/g.MemTotal.Or(math.NaN()))
-				continue
-			case 7:
-				text, style = strings.TrimSuffix(v.memory, " GiB")+"G", v.mem
-				if v.memory == "" {
-					text = ""
-				}
-			case 8:
-				text = v.temp
-			case 9:
-				text = v.power
-			case 10:
-				text = v.clock
-			case 11:
-				c.Text(s.X, row, s.W, v.state, v.note)
-				continue
-			}
-			c.Cell(row, s, col, style, text)
-		}
+	if len(p.order) > c.H {
+		slices.SortStableFunc(p.order, func(a, b *gpuDevice) int { return gpuGravity(b.state) - gpuGravity(a.state) })
 	}
-}
-
-// gauge is the style of a bar beside a figure: it says the same again, so it
-// stands back unless something is wrong.
-func gauge(s widget.Style) widget.Style {
-	if s == widget.Plain || s == widget.Muted {
-		return widget.Fill
+	table := newGPUTable(slices.Values(p.order), 1, c.W-2)
+	for row := range min(c.H, len(p.all)-p.scroll.off) {
+		d := p.order[p.scroll.off+row]
+		table.row(c, row, d, func(w int) widget.Series { return p.history(d, w) })
 	}
-	return s
 }
 
 // card draws a device in cardRows rows: its name and the history of its
 // utilisation on the left, gauges on the right.
-func (p *GPUs) card(c *widget.Canvas, x, y, w int, g *gpu.GPU) {
-	v := p.values(c.Theme, g)
+func (p *GPUs) card(c *widget.Canvas, x, y, w int, d *gpuDevice) {
+	g, t := d.g, c.Theme
 	const label, value, extra = 6, 16, 17
 	right := 52
 	if w >= 96 {
@@ -228,41 +178,73 @@ func (p *GPUs) card(c *widget.Canvas, x, y, w int, g *gpu.GPU) {
 	}
 	left := w - right - 1
 	at := x + 1
-	at += c.Text(at, y, 2, v.state, c.Theme.Mark(v.state)+" ")
-	at += c.Text(at, y, left-at+x, widget.Bold, place(g)+" "+g.Name) + 2
+	at += c.Text(at, y, 2, d.state, t.Mark(d.state)+" ")
+	at += c.Text(at, y, left-at+x, widget.Bold, place(g)+" "+gpuClip(g.Name, 40)) + 2
 	c.Text(at, y, left-at+x, widget.Plain, g.Serves)
 	for i, s := range [...]string{"100", " 50", "  0"} {
-		c.Text(x+1, y+1+i, 5, widget.Muted, s+" "+[...]string{c.Theme.AxisEnd, c.Theme.Vertical, c.Theme.AxisEnd}[i])
+		c.Text(x+1, y+1+i, 5, widget.Muted, s+" "+[...]string{t.AxisEnd, t.Vertical, t.AxisEnd}[i])
 	}
-	c.Graph(x+6, y+1, left-6, 3, v.style, p.history(g, left-6), 100)
+	c.Graph(x+6, y+1, left-6, 3, d.style, p.history(d, left-6), 100)
 
 	bar := right - label - value - extra - 3
 	gx := x + w - right
-	for i, r := range [...]struct {
-		name  string
-		share float64
-		text  string
-		style widget.Style
-		extra string
-		note  widget.Style
-	}{
-		{"util", g.Util.Or(math.NaN()) / 100, v.util, v.style, v.clock, v.style},
-		{"mem", g.MemUsed.Or(math.NaN()) / g.MemTotal.Or(math.NaN()), v.memory, v.mem, v.note, v.state},
-		{"power", g.Power.Or(math.NaN()) / g.PowerCap.Or(math.NaN()), v.power, v.style, "", v.state},
-		{"temp", g.Temp.Or(math.NaN()) / 100, v.temp, v.style, "", v.state},
-	} {
+	for i, r := range gpuGauges(t, d) {
 		c.Text(gx, y+i, label, widget.Muted, r.name)
 		c.Bar(gx+label, y+i, bar, gauge(r.style), r.share)
-		c.Right(gx+label+bar, y+i, value, r.style, r.text)
-		c.Text(gx+label+bar+value+2, y+i, extra, r.note, r.extra)
+		gpuFigure(c, gx+label+bar, y+i, value, r.style, r.text)
+		text, style := p.beside(t, d, i)
+		c.Text(gx+label+bar+value+2, y+i, extra, style, text)
 	}
 }
 
-// history is the utilisation, thinned to fit w cells.
-func (p *GPUs) history(g *gpu.GPU, w int) widget.Series {
-	all := make([]float64, len(g.History))
-	for i, h := range g.History {
-		all[i] = float64(h.Util)
+// beside is what stands beside the i-th gauge of a card: what is wrong where
+// something is, and what else is good to know.
+func (p *GPUs) beside(t *widget.Theme, d *gpuDevice, i int) (string, widget.Style) {
+	g := d.g
+	switch i {
+	case 0:
+		if d.note != "" {
+			return d.note, d.state
+		}
+		if g.Clock.Known() {
+			return "sm " + gpuWhole(g.Clock, " MHz"), widget.Muted
+		}
+	case 1:
+		if g.PCIe.Rx.Known() {
+			return "pcie " + gpuRate(gpuSum(g.PCIe.Rx, g.PCIe.Tx)), widget.Muted
+		}
+	case 2:
+		if n, ok := g.ECC.Uncorrected.Value(); ok {
+			style := widget.Muted
+			if d.has(gpu.Uncorrected) {
+				style = widget.Bad
+			}
+			return fmt.Sprintf("ecc %.0f  ", n) + strings.Join((g.Throttle&^gpuHeld).Reasons(), ", "), style
+		}
+	case 3:
+		text := ""
+		if g.TempSlow.Known() {
+			text = "slow " + gpuWhole(g.TempSlow, "") + "  "
+		}
+		if len(d.xids) == 0 {
+			return text + "xid none", widget.Muted
+		}
+		x := d.xids[0]
+		style := widget.Muted
+		if p.now.Sub(x.Last) < gpuRecent {
+			style = gpuXIDStyle(x)
+		}
+		return fmt.Sprintf("%s %s", gpuXID(x), widget.Age(p.now.Sub(x.Last))), style
 	}
-	return widget.Bucket(all, p.snap.At.Unix(), widget.Step(len(all), w))
+	return "", widget.Muted
+}
+
+// history is the utilisation of the last 15 minutes in w cells.
+func (p *GPUs) history(d *gpuDevice, w int) widget.Series {
+	if w <= 0 {
+		return nil
+	}
+	t := newGPUTime(gpuMinutes, w, p.now)
+	p.curves.fill(&t, d.g, p.snap.At)
+	return p.curves.util
 }

@@ -19,8 +19,8 @@ func NewScrolling() Scrolling {
 		PageDown: bind("pgdn", "page down", "pgdown", "ctrl+f"),
 		Top:      bind("g", "first", "g", "home"),
 		Bottom:   bind("G", "last", "G", "end"),
-		Left:     bind("left/h", "columns to the left", "left", "h"),
-		Right:    bind("right/l", "columns to the right", "right", "l"),
+		Left:     bind("left", "columns to the left", "left"), // h would go with l, which leads to logs
+		Right:    bind("right", "columns to the right", "right"),
 		Follow:   bind("esc", "follow the newest", "esc"),
 	}
 }

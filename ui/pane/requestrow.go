@@ -1,6 +1,7 @@
 package pane
 
 import (
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -13,30 +14,50 @@ const requestFixed = 1 // columns that panning leaves in place
 
 var requestColumns = [...]widget.Column{
 	{Head: "time", Width: 8},
-	{Head: "org/key", Width: 12, Max: 22, Worth: 19},
-	{Head: "model", Width: 12, Max: 30, Worth: 6},
+	{Head: "org/key", Width: 16, Max: 20, Worth: 19},
+	{Head: "model", Width: 21, Max: 30, Worth: 12},
 	{Head: "backend", Width: 8, Max: 12, Worth: 15},
 	{Head: "status", Width: 13, Worth: 20},
-	{Head: "kind", Width: 6, Worth: 9},
-	{Head: "ttft", Width: 6, Right: true, Worth: 17},
 	{Head: "took", Width: 6, Right: true, Worth: 18},
-	{Head: "in", Width: 6, Right: true, Worth: 14},
-	{Head: "out", Width: 6, Right: true, Worth: 16},
-	{Head: "tok/s", Width: 5, Right: true, Worth: 7},
-	{Head: "code", Width: 19, Max: 22, Worth: 5},
-	{Head: "client", Width: 15, Max: 22, Worth: 4},
-	{Head: "replica", Width: 16, Max: 30, Worth: 3},
+	{Head: "ttft", Width: 6, Right: true, Worth: 16},
+	{Head: "in", Width: 6, Right: true, Worth: 13},
+	{Head: "out", Width: 6, Right: true, Worth: 17},
+	{Head: "tok/s", Width: 5, Right: true, Worth: 14},
+	{Head: "code", Width: codeColumn, Max: 22, Worth: 11},
+	{Head: "client", Width: 15, Max: 22, Worth: 5},
+	{Head: "replica", Width: 14, Max: 30, Worth: 4},
 	{Head: "route", Width: 20, Max: 24, Worth: 2},
-	{Head: "id", Width: 16, Max: 36, Worth: 1},
+	{Head: "id", Width: 16, Max: 36, Worth: 3},
+}
+
+const codeColumn = 19 // cells of the longest code
+
+// failedColumns are the same where what is asked is why.
+var failedColumns = func() [len(requestColumns)]widget.Column {
+	cols := requestColumns
+	for i := range cols {
+		if cols[i].Head == "code" {
+			cols[i].Worth = 18
+		}
+	}
+	return cols
+}()
+
+// columns are those of the scope.
+func (p *Requests) columns() []widget.Column {
+	if p.scope == failedOnly {
+		return failedColumns[:]
+	}
+	return requestColumns[:]
 }
 
 // spans lays the columns out, less those that were panned away.
-func (p *Requests) spans(w int) []widget.Span {
-	for p.pan = min(p.pan, len(requestColumns)-requestFixed-1); ; p.pan-- {
-		cols := append(requestColumns[:requestFixed:requestFixed], requestColumns[requestFixed+p.pan:]...)
+func (p *Requests) spans(all []widget.Column, w int) []widget.Span {
+	for p.pan = min(p.pan, len(all)-requestFixed-1); ; p.pan-- {
+		cols := panned(all, p.pan)
 		spans := widget.Fit(cols, w)
 		// No further than needed to see the last column.
-		if p.pan > 0 && len(spans) == len(cols) && p.fitsAll(w, p.pan-1) {
+		if p.pan > 0 && len(spans) == len(cols) && fitsAll(panned(all, p.pan-1), w) {
 			continue
 		}
 		for i := range spans {
@@ -49,23 +70,26 @@ func (p *Requests) spans(w int) []widget.Span {
 	}
 }
 
-// fitsAll tells whether all columns from a pan on have room.
-func (p *Requests) fitsAll(w, pan int) bool {
-	cols := append(requestColumns[:requestFixed:requestFixed], requestColumns[requestFixed+pan:]...)
-	return len(widget.Fit(cols, w)) == len(cols)
+func panned(all []widget.Column, pan int) []widget.Column {
+	return append(all[:requestFixed:requestFixed], all[requestFixed+pan:]...)
 }
 
+func fitsAll(cols []widget.Column, w int) bool { return len(widget.Fit(cols, w)) == len(cols) }
+
 // row draws a request.
-func (p *Requests) row(c *widget.Canvas, y int, spans []widget.Span, r *gateway.Record) {
+func (p *Requests) row(c *widget.Canvas, y int, cols []widget.Column, spans []widget.Span, r *request) {
 	for _, s := range spans {
-		col := requestColumns[s.Col]
+		col := cols[s.Col]
 		text, style := requestCell(c.Theme, col.Head, r)
+		if p.stale {
+			style = widget.Muted
+		}
 		c.Cell(y, s, col, style, text)
 	}
 }
 
 // requestCell is one field of a request; "" is no data.
-func requestCell(t *widget.Theme, head string, r *gateway.Record) (string, widget.Style) {
+func requestCell(t *widget.Theme, head string, r *request) (string, widget.Style) {
 	switch head {
 	case "time":
 		return r.Start.UTC().Format(time.TimeOnly), widget.Muted
@@ -80,24 +104,19 @@ func requestCell(t *widget.Theme, head string, r *gateway.Record) (string, widge
 		return r.Backend, widget.Plain
 	case "status":
 		return requestStatus(t, r)
-	case "kind":
-		if r.Stream {
-			return "stream", widget.Plain
-		}
-		return "unary", widget.Plain
+	case "took":
+		return widget.Duration(r.Duration), r.marked(long, waits)
 	case "ttft":
 		return widget.Duration(r.First), widget.Plain
-	case "took":
-		return widget.Duration(r.Duration), widget.Plain
 	case "in":
 		return tokens(r.Prompt), widget.Plain
 	case "out":
-		return tokens(r.Output), widget.Plain
+		return tokens(r.Output), r.marked(runaway)
 	case "tok/s":
-		if d := r.Duration - r.First; r.First > 0 && d > 0 && r.Stream && r.Output > 1 {
-			return widget.Figure(float64(r.Output-1) / d.Seconds()), widget.Plain
+		if !math.IsNaN(r.rate) && r.Phase == gateway.PhaseDecode {
+			return widget.Figure(r.rate), r.marked(stalled)
 		}
-		return "", widget.Plain
+		return r.mean(), widget.Plain
 	case "code":
 		if r.Code == "" {
 			return " ", widget.Plain // known: there is none
@@ -113,7 +132,34 @@ func requestCell(t *widget.Theme, head string, r *gateway.Record) (string, widge
 	return r.ID, widget.Muted
 }
 
+// marked is the style of the figure that is the cause of one of some worries.
+func (r *request) marked(worries ...worry) widget.Style {
+	w := r.worry()
+	for _, cause := range worries {
+		if w == cause {
+			return widget.Warn
+		}
+	}
+	return widget.Plain
+}
+
+// mean is the rate of a stream since its first token; "": not known.
+func (r *request) mean() string {
+	if d := r.Duration - r.First; r.First > 0 && d > 0 && r.Stream && r.Output > 1 {
+		return widget.Figure(float64(r.Output-1) / d.Seconds())
+	}
+	return ""
+}
+
+// tokens writes a number in at most six cells.
 func tokens(n int) string {
+	if n >= 100_000 {
+		return widget.Figure(float64(n))
+	}
+	return exactly(n)
+}
+
+func exactly(n int) string {
 	if n <= 0 {
 		return ""
 	}
@@ -122,11 +168,28 @@ func tokens(n int) string {
 
 // requestStatus is where a request stands, or how it ended: a mark, a number,
 // a word.
-func requestStatus(t *widget.Theme, r *gateway.Record) (string, widget.Style) {
-	if r.Phase != gateway.PhaseEnded {
-		return t.Half + " " + r.Phase.String(), widget.Plain
+func requestStatus(t *widget.Theme, r *request) (string, widget.Style) {
+	if r.inFlight() {
+		switch r.worry() {
+		case noWorry:
+			return t.Half + " " + r.Phase.String(), widget.Plain
+		case stalled:
+			return t.Warn + " stalled", widget.Warn
+		case runaway:
+			return t.Warn + " runaway", widget.Warn
+		}
+		return t.Warn + " " + r.Phase.String(), widget.Warn
 	}
-	word, style := "", widget.Plain
+	word, style := ending(r.Record)
+	number := t.None
+	if r.Status != 0 {
+		number = strconv.Itoa(r.Status)
+	}
+	return t.Mark(style) + " " + number + " " + word, style
+}
+
+// ending is the word for how a request ended, and how bad that is.
+func ending(r *gateway.Record) (word string, style widget.Style) {
 	switch r.End {
 	case gateway.EndDone:
 		word = "done"
@@ -145,9 +208,5 @@ func requestStatus(t *widget.Theme, r *gateway.Record) (string, widget.Style) {
 	case r.Status >= 400 && style == widget.Plain:
 		style = widget.Warn
 	}
-	number := t.None
-	if r.Status != 0 {
-		number = strconv.Itoa(r.Status)
-	}
-	return t.Mark(style) + " " + number + " " + word, style
+	return word, style
 }

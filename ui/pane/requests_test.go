@@ -147,6 +147,115 @@ func TestRequestsOfOneID(t *testing.T) {
 	}
 }
 
+// A request that no longer matches leaves the reader where it was; only one that
+// fell off the end leaves the reader there.
+func TestRequestThatLeavesTheFilter(t *testing.T) {
+	p := NewRequests(theme(), NewScrolling())
+	p.SetFilter("live")
+	p.Update(Data{Gateway: served([]int{1, 2, 3, 4, 5}, []int{9})})
+	p.View(60, 4)
+	p.Update(press("down"))
+	p.Update(press("down"))
+	p.Update(Data{Gateway: served([]int{1, 3, 4, 5, 6}, []int{2, 9})})
+	if got := shownOrgs(p, 4); got != "1 [3] 4" {
+		t.Errorf("shows %s, want 1 [3] 4", got)
+	}
+}
+
+func TestRequestRef(t *testing.T) {
+	p := NewRequests(theme(), NewScrolling())
+	if p.Selected() != (Ref{}) || p.Selecting() {
+		t.Error("something is selected at first")
+	}
+	s := served([]int{1}, []int{2})
+	p.Update(Data{Gateway: s})
+	p.View(60, 4)
+	p.Update(press("down"))
+	ref := p.Selected()
+	if want := (Ref{Kind: RefRequest, ID: "r1", Start: noon.Add(time.Second), Name: "org1"}); ref != want {
+		t.Errorf("selected is %+v, want %+v", ref, want)
+	}
+	// The same moment as another clock writes it.
+	again := *s
+	again.Live = []gateway.Record{s.Live[0]}
+	again.Live[0].Start = again.Live[0].Start.In(time.FixedZone("CET", 3600))
+	p.Update(Data{Gateway: &again})
+	if p.Selected() != ref {
+		t.Errorf("selected is %+v, want %+v", p.Selected(), ref)
+	}
+	if p.Select(Ref{Kind: RefRequest, ID: "r9"}) || p.Selected() != ref {
+		t.Error("a request that there isn't is selected")
+	}
+	if got := shownOrgs(p, 4); got != "[1] 2" {
+		t.Errorf("shows %s, want [1] 2", got)
+	}
+	if !p.Select(Ref{Kind: RefRequest, ID: "r2", Start: noon.Add(2 * time.Second), Name: "org2"}) || shownOrgs(p, 4) != "1 [2]" {
+		t.Errorf("shows %s, want 1 [2]", shownOrgs(p, 4))
+	}
+}
+
+func TestRequestDescribe(t *testing.T) {
+	p := badNight(theme())
+	p.View(118, 36)
+	if title, facts := p.Describe(); title != "" || facts != nil {
+		t.Errorf("%q, %v of nothing", title, facts)
+	}
+	for _, tt := range []struct {
+		row         int
+		title, want string
+	}{
+		{0, "request 7f3a0000", `request: 7f3a0000
+state: ▲ runaway
+code: –
+organisation: acme
+key: etl-nightly
+client: 203.0.113.9
+route: /v1/chat/completions, stream
+model: Qwen/Qwen2.5-7B-Instruct
+backend: chat
+replica: http://chat:8000
+started: 2026-11-22 11:57:26.000 UTC
+first token: 180 ms
+so far: 2m34s
+prompt: 60 tokens, an estimate until the engine says
+generated: 5,012 tokens so far
+rate now: 25.0 tok/s
+rate: 32.6 tok/s since the first token
+look: a runaway: more than 4,096 tokens generated
+`},
+		{27, "request 7f3a10af1", `request: 7f3a10af1
+state: ▲ 401 refused
+code: invalid_api_key
+organisation: –
+key: –
+client: 203.0.113.9
+route: /v1/chat/completions, stream
+model: –
+backend: –
+replica: –
+started: 2026-11-22 11:59:33.000 UTC
+first token: –
+took: <1 ms
+prompt: 1,167 tokens
+generated: –
+rate: –
+`},
+	} {
+		p.Update(press("g"))
+		for range tt.row {
+			p.Update(press("down"))
+		}
+		var b strings.Builder
+		title, facts := p.Describe()
+		for _, f := range facts {
+			fmt.Fprintf(&b, "%s: %s\n", f.Label, f.Text)
+		}
+		if title != tt.title || b.String() != tt.want {
+			t.Errorf("%q:\n%s\nwant %q:\n%s", title, b.String(), tt.title, tt.want)
+		}
+	}
+}
+
 func TestRequestsPan(t *testing.T) {
 	p := NewRequests(theme(), NewScrolling())
 	p.Update(Data{Gateway: served(nil, []int{1})})
@@ -194,7 +303,7 @@ func TestRequestStatus(t *testing.T) {
 		{gateway.Record{Phase: gateway.PhaseEnded, Status: 503, End: gateway.EndRefused}, "■ 503 refused", widget.Bad},
 		{gateway.Record{Phase: gateway.PhaseEnded, Status: 200, End: gateway.EndInterrupted}, "▲ 200 stopped", widget.Warn},
 	} {
-		got, style := requestStatus(theme(), &tt.r)
+		got, style := requestStatus(theme(), &request{Record: &tt.r})
 		if got != tt.want || style != tt.style {
 			t.Errorf("%+v: %q in %d, want %q in %d", tt.r, got, style, tt.want, tt.style)
 		}

@@ -1,30 +1,47 @@
 package pane
 
 import (
-	"math"
 	"time"
 
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 
 	"pilothouse/gateway"
+	"pilothouse/ui/past"
 	"pilothouse/ui/widget"
 )
 
-// Traffic shows the history of requests and tokens per second, side by side
-// or one above the other, and the totals since the start.
+// Traffic shows requests and tokens per second, side by side or one above the
+// other, over the last quarter of an hour or the last day; with the seconds in
+// which answers failed or were refused, and what happened meanwhile; and the
+// totals since the start.
 type Traffic struct {
-	pic      picture
-	snap     *gateway.Snapshot
-	requests []float64 // a value a second, newest last
-	tokens   []float64
-	errors   []float64
-	now      time.Time
+	pic     picture
+	span    key.Binding
+	day     bool // the last day is asked for
+	snap    *gateway.Snapshot
+	past    *past.Snapshot
+	trends  past.Trends
+	now     time.Time
+	rewound bool
+	stale   bool
+
+	seconds [curves][]float64 // of the gateway's history, newest last
+	marks   []widget.Mark
 }
+
+// The curves that there are.
+const (
+	requestCurve = iota // answers per second
+	tokenCurve          // generated per second
+	errorCurve          // answers that failed, per second
+	refusedCurve        // answers that refused, per second
+	curves
+)
 
 // NewTraffic makes the pane.
 func NewTraffic(t *widget.Theme) *Traffic {
-	return &Traffic{pic: picture{theme: t}}
+	return &Traffic{pic: picture{theme: t}, span: key.NewBinding(key.WithKeys("t"), key.WithHelp("t", "15 min or 24 h"))}
 }
 
 // The graphs stand side by side from this width on, unless there are so many
@@ -48,41 +65,81 @@ func (p *Traffic) Title() (name, note string) {
 	if p.snap == nil {
 		return "traffic", ""
 	}
-	note = "up " + widget.Age(p.snap.At.Sub(p.snap.Started))
-	if age := p.now.Sub(p.snap.At); age >= Stale {
-		note = widget.Age(age) + " old"
+	dot := " " + p.pic.theme.Dot + " "
+	if p.stale {
+		return "traffic", widget.Age(p.now.Sub(p.snap.At)) + " old"
 	}
-	return "traffic", note
+	note = "15 min"
+	if p.longer() {
+		note = "24 h"
+	}
+	// A note that doesn't fit is left out whole.
+	room := p.pic.w - len("traffic") - 8 - p.pic.theme.Width(dot+note)
+	if event := p.newest(room); event != "" {
+		return "traffic", event + dot + note
+	}
+	return "traffic", note + dot + "up " + widget.Age(p.snap.At.Sub(p.snap.Started))
 }
 
 // Update implements Pane.
 func (p *Traffic) Update(msg tea.Msg) {
 	if p.pic.themed(msg) {
+		p.mark() // with the theme's shapes
 		return
 	}
-	d, ok := msg.(Data)
-	if !ok {
-		return
-	}
-	p.now = d.Now
-	if d.Gateway == p.snap {
-		return
-	}
-	p.pic.drop()
-	p.snap = d.Gateway
-	p.requests, p.tokens, p.errors = p.requests[:0], p.tokens[:0], p.errors[:0]
-	if p.snap == nil {
-		return
-	}
-	for _, h := range p.snap.History {
-		p.requests = append(p.requests, float64(h.Requests))
-		p.tokens = append(p.tokens, float64(h.Tokens))
-		p.errors = append(p.errors, float64(h.Errors))
+	switch msg := msg.(type) {
+	case Data:
+		p.take(msg)
+	case tea.KeyPressMsg:
+		if key.Matches(msg, p.span) && p.trends != nil {
+			p.day = !p.day
+			p.pic.drop()
+		}
 	}
 }
 
+func (p *Traffic) take(d Data) {
+	if d.Gateway != p.snap || d.Past != p.past || d.Rewound != p.rewound || (d.Trends == nil) != (p.trends == nil) {
+		p.pic.drop()
+	}
+	p.now, p.rewound, p.trends = d.Now, d.Rewound, d.Trends
+	stale := d.Gateway != nil && d.Now.Sub(d.Gateway.At) >= Stale
+	if stale != p.stale {
+		p.stale = stale
+		p.pic.drop()
+	}
+	if d.Past != p.past {
+		p.past = d.Past
+		p.mark()
+	}
+	if d.Gateway == p.snap {
+		return
+	}
+	p.snap = d.Gateway
+	for i := range p.seconds {
+		p.seconds[i] = p.seconds[i][:0]
+	}
+	if p.snap == nil {
+		return
+	}
+	for i := range p.snap.History {
+		h := &p.snap.History[i]
+		for k, n := range [curves]int{h.Requests, h.Tokens, h.Errors, h.Refused} {
+			p.seconds[k] = append(p.seconds[k], float64(n))
+		}
+	}
+}
+
+// longer tells whether the last day is shown.
+func (p *Traffic) longer() bool { return p.day && p.trends != nil }
+
 // Keys implements Pane.
-func (p *Traffic) Keys() []key.Binding { return nil }
+func (p *Traffic) Keys() []key.Binding {
+	if p.trends == nil {
+		return nil
+	}
+	return []key.Binding{p.span}
+}
 
 // SetFocus implements Pane.
 func (p *Traffic) SetFocus(bool) {}
@@ -100,105 +157,74 @@ func (p *Traffic) View(w, h int) string {
 			room--
 			p.totals(c, h-1)
 		}
+		requests := graph{unit: "req/s", now: p.snap.Now.Requests, of: requestCurve, least: 4, marked: true}
+		tokens := graph{unit: "tok/s", now: p.snap.Now.Tokens, of: tokenCurve, least: 20}
+		axis := room >= 3
 		if w >= sideBySide && h < stacked {
-			half := (w - 2) / 2
-			p.graph(c, 0, 0, half, room, "req/s", p.snap.Now.Requests, p.requests, 4, p.errors)
-			p.graph(c, half+1, 0, w-half-2, room, "tok/s", p.snap.Now.Tokens, p.tokens, 20, nil)
+			half := (w - 1) / 2
+			p.graph(c, 0, 0, half, room, axis, requests)
+			p.graph(c, half+1, 0, w-half-1, room, axis, tokens)
 			return
 		}
-		upper := (room + 1) / 2
-		if room < 6 {
-			upper = room
+		// Both have the time axis below them.
+		upper := room
+		if room >= 5 {
+			upper = room / 2
 		}
-		p.graph(c, 0, 0, w-1, upper, "req/s", p.snap.Now.Requests, p.requests, 4, p.errors)
+		p.graph(c, 0, 0, w, upper, axis && upper == room, requests)
 		if upper < room {
-			p.graph(c, 0, upper, w-1, room-upper, "tok/s", p.snap.Now.Tokens, p.tokens, 20, nil)
+			p.graph(c, 0, upper, w, room-upper, axis, tokens)
 		}
 	})
 }
 
-// graph draws one history: a heading with what it is now where there is room,
-// the curve with its scale, and the time axis. Seconds with errors are marked
-// on the upper edge.
-func (p *Traffic) graph(c *widget.Canvas, x, y, w, h int, unit string, now float64, all []float64, least float64, errors []float64) {
-	const scale = 7
-	if h <= 0 || w <= scale {
-		return
-	}
-	t := c.Theme
-	head, axis := 0, 0
-	if h >= 3 {
-		axis = 1
-	}
-	if h >= 5 {
-		head = 1
-	}
-	gw, gh := w-scale, h-head-axis
-	step := widget.Step(len(all), gw)
-	end := p.snap.At.Unix()
-	s := widget.Bucket(all, end, step)
-	top := widget.Scale(s[max(0, len(s)-2*gw):], least)
-	switch {
-	case head == 1:
-		n := c.Text(x+scale, y, gw, widget.Bold, unit)
-		c.Text(x+scale+n+2, y, gw-n-2, widget.Plain, widget.Figure(now)+" now")
-	case gh >= 2:
-		c.Text(x+1, y+gh/2, 5, widget.Muted, unit)
-	}
-	y += head
-	c.Right(x, y, scale-2, widget.Muted, widget.Figure(top))
-	c.Text(x+scale-1, y, 1, widget.Muted, t.AxisEnd)
-	for i := 1; i < gh; i++ {
-		c.Text(x+scale-1, y+i, 1, widget.Muted, t.Vertical)
-	}
-	if gh >= 2 {
-		if head == 1 || gh >= 3 {
-			c.Right(x, y+gh-1, scale-2, widget.Muted, "0")
-		}
-		c.Text(x+scale-1, y+gh-1, 1, widget.Muted, t.AxisEnd)
-	}
-	c.Graph(x+scale, y, gw, gh, widget.Plain, s, top)
-	marks(c, x+scale, y, gw, widget.Bucket(errors, end, step))
-	if axis == 1 {
-		c.TimeAxis(x+scale, y+gh, gw, step)
-	}
-}
-
-// marks draws the mark of trouble over each cell with errors.
-func marks(c *widget.Canvas, x, y, w int, errors widget.Series) {
-	for cx := range w {
-		i := len(errors) - 2*(w-cx)
-		for _, k := range [...]int{i, i + 1} {
-			if k >= 0 && k < len(errors) && errors[k] > 0 && !math.IsNaN(errors[k]) {
-				c.Text(x+cx, y, 1, widget.Bad, c.Theme.Bad)
-			}
-		}
-	}
-}
-
-// totals draws the counts since the start, as many as fit.
+// totals draws the counts since the start, as many as fit, and what went wrong
+// within the graph's time.
 func (p *Traffic) totals(c *widget.Canvas, y int) {
 	t := p.snap.Totals
 	x := 1
-	for _, f := range [...]struct {
-		name  string
-		n     uint64
-		style widget.Style
-	}{
-		{"ok", t.Status2xx, widget.Plain},
-		{"429", t.Status429, widget.Plain},
-		{"4xx", t.Status4xx, widget.Plain},
-		{"5xx", t.Status5xx, widget.Plain},
-		{"left", t.ClientLeft, widget.Plain},
-		{"prompt tokens", t.PromptTokens, widget.Plain},
-		{"generated", t.CompletionTokens, widget.Plain},
-	} {
-		n := widget.Count(f.n)
-		if x+len(f.name)+1+len(n) > c.W-1 {
-			return
+	put := func(name string, n uint64, style widget.Style) bool {
+		text := widget.Count(n)
+		if x+len(name)+1+len(text) > c.W-1 {
+			return false
 		}
-		x += c.Text(x, y, c.W-x, widget.Muted, f.name) + 1
+		x += c.Text(x, y, c.W-x, widget.Muted, name) + 1
 		// Room for four digits, so that the next ones don't jump.
-		x += max(c.Text(x, y, c.W-x, f.style, n), 5) + 2
+		x += max(c.Text(x, y, c.W-x, style, text), 5) + 1
+		return true
 	}
+	_ = put("ok", t.Status2xx, widget.Plain) && put("429", t.Status429, widget.Plain) && put("4xx", t.Status4xx, widget.Plain) &&
+		put("5xx", t.Status5xx, widget.Plain) && put("left", t.ClientLeft, widget.Plain) && p.lately(c, &x, y) &&
+		put("prompt tokens", t.PromptTokens, widget.Plain) && put("generated", t.CompletionTokens, widget.Plain)
+}
+
+// lately draws how many answers failed and were refused in the last 15 minutes.
+func (p *Traffic) lately(c *widget.Canvas, x *int, y int) bool {
+	sums := [2]float64{}
+	for i, curve := range [...]int{errorCurve, refusedCurve} {
+		for _, n := range p.seconds[curve] {
+			sums[i] += n
+		}
+	}
+	failed, refused := widget.Count(uint64(sums[0])), widget.Count(uint64(sums[1]))
+	const most = 50 // cells of all that follows
+	if len(p.seconds[errorCurve]) == 0 || *x+most > c.W-1 {
+		return true
+	}
+	put := func(st widget.Style, text string, w int) { *x += max(c.Text(*x, y, c.W-*x, st, text), w) + 1 }
+	style := func(n float64, s widget.Style) widget.Style {
+		if n > 0 {
+			return s
+		}
+		return widget.Plain
+	}
+	bad, warn := style(sums[0], widget.Bad), style(sums[1], widget.Warn)
+	put(widget.Muted, c.Theme.Dot+" 15 min:", 0)
+	put(bad, c.Theme.Mark(bad), 1)
+	put(widget.Muted, "errors", 0)
+	put(bad, failed, 5)
+	put(warn, c.Theme.Mark(warn), 1)
+	put(widget.Muted, "refused", 0)
+	put(warn, refused, 5)
+	return true
 }

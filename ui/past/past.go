@@ -2,6 +2,15 @@
 // happened, and the pictures themselves, so that a dashboard can go back to a
 // moment with all its views. Everything is in memory and bounded, however many
 // organisations, replicas and GPUs there are and however long the process lives.
+//
+// A [Recorder] looks once a second at the snapshots that gateway, backends and gpu
+// publish, and every two seconds, apart from that, at the books. It never holds any
+// of them up, and a ledger that hangs does not hold it up. What it hands out is
+// immutable: readers may keep it, and must not change it. All but [Recorder.Run] may
+// be called at any time by many at once.
+//
+// What is not known is NaN, or missing, never 0. Nothing secret is kept; names and
+// texts may come from anywhere, and have to be escaped before a terminal sees them.
 package past
 
 import (

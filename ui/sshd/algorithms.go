@@ -10,7 +10,8 @@ import (
 const tries = 20
 
 // newServerConfig is what is agreed upon with clients: what OpenSSH has had since
-// 2014 and nothing that uses SHA-1 or CBC.
+// 2014 and nothing that uses SHA-1 or CBC. Without recognise nothing has to be
+// proven.
 func newServerConfig(host ssh.Signer, recognise func(ssh.ConnMetadata, ssh.PublicKey) (*ssh.Permissions, error)) *ssh.ServerConfig {
 	c := &ssh.ServerConfig{
 		Config: ssh.Config{
@@ -31,6 +32,7 @@ func newServerConfig(host ssh.Signer, recognise func(ssh.ConnMetadata, ssh.Publi
 		},
 		MaxAuthTries:      tries,
 		PublicKeyCallback: recognise,
+		NoClientAuth:      recognise == nil,
 		ServerVersion:     "SSH-2.0-Pilothouse",
 	}
 	c.AddHostKey(host)

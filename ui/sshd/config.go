@@ -14,11 +14,12 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"pilothouse/backends"
+	"pilothouse/ui/desk"
 )
 
-// Config is [ssh] of the configuration.
+// Config is [ssh] of the configuration. All but IdleTimeout is about SSH over TCP.
 type Config struct {
-	Listen      string            `toml:"listen"`        // "": SSH is off
+	Listen      string            `toml:"listen"`        // "": nobody comes over TCP
 	HostKeyFile string            `toml:"host_key_file"` // made at the first start; "": ssh_host_ed25519_key in the state directory
 	IdleTimeout backends.Duration `toml:"idle_timeout"`  // 12h, that a dashboard may stay without a key pressed
 	Operators   []Operator        `toml:"operator"`
@@ -26,9 +27,9 @@ type Config struct {
 
 // Operator is one [[ssh.operator]]: somebody who may come in.
 type Operator struct {
-	Name      string `toml:"name"` // theirs wherever it is told who did something
-	Role      Role   `toml:"role"`
-	PublicKey string `toml:"public_key"` // "ssh-ed25519 AAAA… comment", as in id_ed25519.pub
+	Name      string    `toml:"name"` // theirs wherever it is told who did something
+	Role      desk.Role `toml:"role"`
+	PublicKey string    `toml:"public_key"` // "ssh-ed25519 AAAA… comment", as in id_ed25519.pub
 }
 
 // SettingError is a setting that cannot be used: which, what it got, and what
@@ -100,7 +101,7 @@ func (c *Config) known() (map[string]Operator, error) {
 			bad("name", strconv.Quote(o.Name)+" twice", "a name of its own")
 		}
 		names[o.Name] = true
-		if !o.Role.valid() {
+		if !o.Role.Valid() {
 			bad("role", strconv.Quote(string(o.Role)), `"viewer", "operator" or "admin"`)
 		}
 		key, wrong := parseKey(o.PublicKey)

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"pilothouse/ui/desk"
 )
 
 // Why a connection or a session ended, where it was not its client's wish.
@@ -24,15 +26,16 @@ var (
 	errGone        = errors.New("the client is gone")
 )
 
-// conn is the connection of an operator who has proven a key.
+// conn is the connection of an operator: of one who has proven a key, or of a user
+// of this host.
 type conn struct {
 	*Server
+	way  *way
 	raw  net.Conn
 	ssh  *ssh.ServerConn
 	stop context.CancelCauseFunc // ends its sessions, and then it
-	from string
-	key  string // as it is on the wire
-	who  Operator
+	key  string                  // as it is on the wire; "": of a user of this host
+	who  desk.Operator
 	idle time.Duration
 	log  *slog.Logger // says who
 }
@@ -84,7 +87,7 @@ func (c *conn) accept(ctx context.Context, chans <-chan ssh.NewChannel, sessions
 			unused.Stop()
 			sessions.Go(func() {
 				defer func() {
-					c.sessions.leave(c.who.Name)
+					c.way.sessions.leave(c.who.Name)
 					ended <- struct{}{}
 				}()
 				c.session(ctx, asked)
@@ -110,9 +113,9 @@ func (c *conn) refusal(asked ssh.NewChannel, n int) *ssh.OpenChannelError {
 		return &ssh.OpenChannelError{Reason: ssh.Prohibited, Message: "nothing is forwarded here"}
 	case n >= c.limits.channels:
 		return &ssh.OpenChannelError{Reason: ssh.ResourceShortage, Message: fmt.Sprintf("a connection has %d sessions at most", n)}
-	case !c.sessions.take(c.who.Name):
+	case !c.way.sessions.take(c.who.Name):
 		return &ssh.OpenChannelError{Reason: ssh.ResourceShortage,
-			Message: fmt.Sprintf("too many sessions: %d of an operator's and %d in all at most; close some", c.limits.sessions.each, c.limits.sessions.all)}
+			Message: fmt.Sprintf("too many sessions: %d of an operator's and %d in all at most; close some", c.way.sessions.each, c.way.sessions.all)}
 	}
 	return nil
 }

@@ -15,8 +15,8 @@ import (
 // A client that stops reading is dropped, and holds nobody up.
 func TestStopped(t *testing.T) {
 	for name, tune := range map[string]func(*limits){
-		"by its output":     func(l *limits) { l.stalled, l.alive = time.Second, time.Hour },
-		"by its keep-alive": func(l *limits) { l.stalled, l.alive = time.Hour, 500*time.Millisecond },
+		"by its output":     func(l *limits) { l.remote.stalled, l.alive = time.Second, time.Hour },
+		"by its keep-alive": func(l *limits) { l.remote.stalled, l.alive = time.Hour, 500*time.Millisecond },
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBed(t, func(_ *Options, l *limits) { tune(l) })

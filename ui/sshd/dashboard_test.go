@@ -29,7 +29,7 @@ func TestDashboard(t *testing.T) {
 	left := make(chan error, 10)
 	b := newBed(t, func(o *Options, _ *limits) {
 		o.Screen = func(ctx context.Context, s Session) error {
-			err := ui.Run(ctx, ui.Options{Gateway: emptyGateway{}, Pool: emptyPool{}, Operator: s.Operator, Attached: true, Version: "test",
+			err := ui.Run(ctx, ui.Options{Gateway: emptyGateway{}, Pool: emptyPool{}, Seat: s.Seat, Attached: true, Version: "test",
 				Input: s.In, Output: s.Out, Environ: s.Environ, Size: s.Size, Sizes: s.Sizes})
 			left <- err
 			return err

@@ -71,6 +71,16 @@ func readHostKey(path string) (ssh.Signer, error) {
 	return ssh.NewSignerFromKey(key)
 }
 
+// passingKey is a host key that lasts as long as the process: for a socket, of
+// which the kernel says who listens.
+func passingKey() (ssh.Signer, error) {
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("make a host key: %w", err)
+	}
+	return ssh.NewSignerFromKey(key)
+}
+
 // makeHostKey makes a key and puts it in place whole. One that another process has
 // put there first stays.
 func makeHostKey(path string) (err error) {

@@ -11,16 +11,22 @@ import (
 // limits bound what clients may take. Those of a Server are defaultLimits; tests
 // have others.
 type limits struct {
+	remote    crowd         // those who come over TCP
+	local     crowd         // those who come through the socket: other ones, so that neither keeps the other out
 	handshake time.Duration // to prove a key
-	door      bound         // connections that have not, of an address
-	conns     bound         // those that have, of an operator
-	sessions  bound         // of an operator
 	channels  int           // sessions of a connection
 	alive     time.Duration // between two questions whether the client is there
 	missed    int           // that may stay unanswered
-	stalled   time.Duration // that output may wait for its client
 	unused    time.Duration // that a connection may have no session
 	farewell  time.Duration // that sessions have to end when the server does
+}
+
+// crowd bounds those who come by one way.
+type crowd struct {
+	door     bound         // connections that have not proven a key, of an address
+	conns    bound         // those that have, of an operator
+	sessions bound         // of an operator
+	stalled  time.Duration // that output may wait for its client
 }
 
 // bound is how many there may be.
@@ -28,14 +34,20 @@ type bound struct{ all, each int }
 
 func defaultLimits() limits {
 	return limits{
+		remote: crowd{
+			door: bound{all: 128, each: 32}, conns: bound{all: 256, each: 32},
+			sessions: bound{all: 128, each: 16}, stalled: 30 * time.Second,
+		},
+		// A user's scripts may run many commands at once, and somebody may read
+		// what one has written before they turn the page.
+		local: crowd{
+			door: bound{all: 128, each: 128}, conns: bound{all: 256, each: 256},
+			sessions: bound{all: 128, each: 128}, stalled: time.Minute,
+		},
 		handshake: 10 * time.Second,
-		door:      bound{all: 128, each: 32},
-		conns:     bound{all: 256, each: 32},
-		sessions:  bound{all: 128, each: 16},
 		channels:  4,
 		alive:     15 * time.Second,
 		missed:    3,
-		stalled:   30 * time.Second,
 		unused:    time.Minute,
 		farewell:  5 * time.Second,
 	}
@@ -96,7 +108,7 @@ func (d *door) remove(e *list.Element) {
 }
 
 // origin is what counts as one address: of IPv6 a network, since whoever has one
-// address there has 2^64.
+// address there has 2^64; of a unix socket this host.
 func origin(a net.Addr) netip.Prefix {
 	t, ok := a.(*net.TCPAddr)
 	if !ok {

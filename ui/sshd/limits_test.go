@@ -35,11 +35,12 @@ func TestHalfOpen(t *testing.T) {
 	if took := time.Since(began); took > time.Second {
 		t.Errorf("it took %v", took)
 	}
-	b.door.mu.Lock()
-	if n := b.door.oldest.Len(); n > b.limits.door.each || len(b.door.each) != 1 {
-		t.Errorf("%d are in the door, from %v", n, b.door.each)
+	d := b.ways[0].door
+	d.mu.Lock()
+	if n := d.oldest.Len(); n > b.limits.remote.door.each || len(d.each) != 1 {
+		t.Errorf("%d are in the door, from %v", n, d.each)
 	}
-	b.door.mu.Unlock()
+	d.mu.Unlock()
 }
 
 // Who proves nothing in time is out.
@@ -66,7 +67,7 @@ func TestHandshakeDeadline(t *testing.T) {
 
 // Fifty operators at once, by OpenSSH's client, each with an own screen.
 func TestManySessions(t *testing.T) {
-	b := newBed(t, func(_ *Options, l *limits) { l.sessions.each = 20 })
+	b := newBed(t, func(_ *Options, l *limits) { l.remote.sessions.each = 20 })
 	const n = 50
 	names := []string{"vera", "oli", "ada"}
 	var cmds []*exec.Cmd
@@ -95,15 +96,16 @@ func TestManySessions(t *testing.T) {
 		}
 	}
 	eventually(t, "all seats given back", func() bool {
-		b.Server.sessions.mu.Lock()
-		defer b.Server.sessions.mu.Unlock()
-		return b.Server.sessions.taken == 0 && len(b.Server.sessions.by) == 0
+		seats := b.ways[0].sessions
+		seats.mu.Lock()
+		defer seats.mu.Unlock()
+		return seats.taken == 0 && len(seats.by) == 0
 	})
 }
 
 func TestSessionLimits(t *testing.T) {
 	b := newBed(t, func(_ *Options, l *limits) {
-		l.sessions, l.conns, l.channels = bound{all: 4, each: 3}, bound{all: 10, each: 3}, 2
+		l.remote.sessions, l.remote.conns, l.channels = bound{all: 4, each: 3}, bound{all: 10, each: 3}, 2
 	})
 	one, two := b.dial("vera"), b.dial("vera")
 	open := func(c *ssh.Client, want string) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -16,6 +17,9 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"pilothouse/gateway/ledger"
+	"pilothouse/ui/desk"
 )
 
 // patience is how long a test waits for what must happen.
@@ -116,12 +120,15 @@ type bed struct {
 	t      *testing.T
 	dir    string
 	log    *journal
+	socket string // the path of its unix socket
+	audit  journal
 	people map[string]person
 	end    func() // and wait for Run
 	ended  chan error
 
 	screens  chan *shown
 	commands chan *ran
+	putAway  chan struct{} // is closed unless a command that is broken off has to take its time
 }
 
 // shown is a screen that was opened; it stays until its ctx ends or quit is closed.
@@ -133,23 +140,28 @@ type shown struct {
 
 // ran is a command that waits.
 type ran struct {
-	ctx      context.Context
-	operator string
-	args     []string
-	out      io.Writer
-	code     chan int
-	ended    chan struct{} // it has returned
+	ctx   context.Context
+	args  []string
+	out   io.Writer
+	code  chan int
+	ended chan struct{} // it has returned
 }
 
 func newBed(t *testing.T, change func(*Options, *limits)) *bed {
 	t.Helper()
 	quiet(t)
 	b := &bed{t: t, dir: t.TempDir(), log: &journal{}, people: map[string]person{}, ended: make(chan error, 1),
-		screens: make(chan *shown, 200), commands: make(chan *ran, 200)}
+		screens: make(chan *shown, 200), commands: make(chan *ran, 200), putAway: make(chan struct{})}
+	close(b.putAway)
 	o := Options{Log: slog.New(slog.NewJSONHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Screen: b.screen, Command: b.command}
+	o.Desk = desk.New(desk.Platform{}, desk.Options{Note: func(_ context.Context, e ledger.Event) error {
+		_, err := fmt.Fprintf(&b.audit, "%s: %s %s\n", e.Author, e.Action, e.Object)
+		return err
+	}})
+	b.socket = socketIn(t)
 	o.Config.Listen = "127.0.0.1:0"
 	for _, name := range []string{"vera", "oli", "ada"} {
-		role := map[string]Role{"vera": RoleViewer, "oli": RoleOperator, "ada": RoleAdmin}[name]
+		role := map[string]desk.Role{"vera": desk.Viewer, "oli": desk.Hand, "ada": desk.Admin}[name]
 		b.people[name] = newPerson(t, b.dir, name)
 		o.Config.Operators = append(o.Config.Operators, Operator{name, role, b.people[name].public})
 	}
@@ -165,8 +177,24 @@ func newBed(t *testing.T, change func(*Options, *limits)) *bed {
 	return b
 }
 
+// socketIn is the path of a socket in a new directory with a short name: a
+// socket's path is bounded.
+func socketIn(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "control")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return filepath.Join(dir, "control.sock")
+}
+
 func (b *bed) start(o Options, l limits) {
 	b.t.Helper()
+	var err error
+	if o.Socket, err = ListenSocket(b.socket); err != nil {
+		b.t.Fatal(err)
+	}
 	s, err := newServer(o, l)
 	if err != nil {
 		b.t.Fatal(err)
@@ -184,7 +212,7 @@ func (b *bed) start(o Options, l limits) {
 	receive(b.t, "the server", s.Ready())
 }
 
-// screen says its size, and then each size and what is typed.
+// screen stays until its ctx ends or it is told to.
 func (b *bed) screen(ctx context.Context, s Session) error {
 	w := &shown{s, ctx, make(chan struct{})}
 	b.screens <- w
@@ -196,18 +224,31 @@ func (b *bed) screen(ctx context.Context, s Session) error {
 }
 
 // command is a double of the commands: what it does is its first words.
-func (b *bed) command(ctx context.Context, operator string, args []string, out, errOut io.Writer) int {
+func (b *bed) command(ctx context.Context, seat *desk.Seat, args []string, out, errOut io.Writer) (string, int) {
+	name := args[0]
+	needs := map[string]desk.Role{"restart": desk.Hand, "grant": desk.Admin}[name]
+	if needs == "" {
+		needs = desk.Viewer
+	}
+	if err := seat.Permit(ctx, needs, name, "x"); err != nil {
+		fmt.Fprintf(errOut, "pilothouse: %v\n", err)
+		return name, 4
+	}
 	switch {
+	case name == "frobnicate":
+		io.WriteString(errOut, "pilothouse: unknown command\n")
+		return "", 2
 	case len(args) > 1 && args[1] == "wait":
-		r := &ran{ctx, operator, args, out, make(chan int), make(chan struct{})}
+		r := &ran{ctx, args, out, make(chan int), make(chan struct{})}
 		b.commands <- r
 		defer close(r.ended)
 		select {
 		case code := <-r.code:
-			return code
+			return name, code
 		case <-ctx.Done():
-			time.Sleep(100 * time.Millisecond) // as one that has something to put away
-			return 130
+			io.WriteString(errOut, "put away\n")
+			<-b.putAway
+			return name, 130
 		}
 	case len(args) > 1 && args[1] == "panic":
 		panic("on purpose")
@@ -215,15 +256,18 @@ func (b *bed) command(ctx context.Context, operator string, args []string, out, 
 		line := bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
 		for range 8 {
 			if _, err := out.Write(line); err != nil {
-				return 1
+				return name, 1
 			}
 		}
-		return 0
-	case len(args) > 0 && args[0] == "frobnicate":
-		io.WriteString(errOut, "pilothouse: unknown command\n")
-		return 2
+		return name, 0
+	case len(args) > 1 && args[1] == "mixed":
+		for range 100 {
+			io.WriteString(out, "out\n")
+			io.WriteString(errOut, "err\n")
+		}
+		return name, 0
 	}
-	io.WriteString(out, operator+": "+strings.Join(args, "|")+"\n")
+	io.WriteString(out, seat.Operator().Name+": "+strings.Join(args, "|")+"\n")
 	io.WriteString(errOut, "a hint\n")
-	return len(args)
+	return name, len(args)
 }

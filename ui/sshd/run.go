@@ -12,10 +12,9 @@ import (
 
 // Exit codes of what was not run; the program's own have the same meaning.
 const (
-	exitFailed  = 1
-	exitUsage   = 2
-	exitRefused = 4
-	maxCode     = 255
+	exitFailed = 1
+	exitUsage  = 2
+	maxCode    = 255
 )
 
 // run calls what was asked for. What fails in it fails alone.
@@ -41,7 +40,7 @@ func (s *session) screen(ctx context.Context) int {
 	defer idle.Stop()
 	shown, over := context.WithCancel(ctx)
 	err := s.opt.Screen(shown, Session{
-		Operator: s.who.Name, Role: s.who.Role, From: s.from,
+		Seat:    s.seat(),
 		Environ: append([]string{"TERM=" + s.term}, s.env...),
 		Size:    s.size, Sizes: s.sizes,
 		In: &watched{s.ch, func([]byte) {
@@ -76,7 +75,7 @@ func text(err error) string {
 	return err.Error()
 }
 
-// command runs a command line, if the operator may.
+// command runs a command line; what the operator may, the seat knows.
 func (s *session) command(ctx context.Context, line string) int {
 	if s.term != "" {
 		// The client's terminal is raw: ctrl-c comes as a byte.
@@ -93,14 +92,8 @@ func (s *session) command(ctx context.Context, line string) int {
 		s.tell(err)
 		return exitUsage
 	}
-	name, _ := identify(args)
 	began := time.Now()
-	code, err := exitRefused, s.who.Role.Permits(args)
-	if err != nil {
-		s.tell(err)
-	} else {
-		code = s.opt.Command(ctx, s.who.Name, args, s.out, s.errOut)
-	}
+	name, code := s.opt.Command(ctx, s.seat(), args, s.out, s.errOut)
 	s.log.Info("ssh command", attrCommand, name, attrCode, code, attrAfter, time.Since(began), attrCause, text(context.Cause(ctx)))
 	return code
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"pilothouse/ui/desk"
 )
 
 func TestCommand(t *testing.T) {
@@ -22,9 +24,9 @@ func TestCommand(t *testing.T) {
 		{"ada", `grant --org 'a c' "x\"y" z\ z`, result{`ada: grant|--org|a c|x"y|z z` + "\n", "a hint\n", 5}},
 		{"oli", "restart chat", result{"oli: restart|chat\n", "a hint\n", 2}},
 		{"vera", "status", result{"vera: status\n", "a hint\n", 1}},
-		{"vera", "grant list --json", result{"vera: grant|list|--json\n", "a hint\n", 3}},
+		{"vera", "usage list --json", result{"vera: usage|list|--json\n", "a hint\n", 3}},
 		{"vera", "restart chat", result{"", "pilothouse: refused: restart needs the role operator, and yours is viewer\n", 4}},
-		{"vera", "frobnicate", result{"", "pilothouse: refused: this command needs the role admin, and yours is viewer\n", 4}},
+		{"vera", "frobnicate", result{"", "pilothouse: unknown command\n", 2}},
 		{"oli", "grant --org acme", result{"", "pilothouse: refused: grant needs the role admin, and yours is operator\n", 4}},
 		{"ada", "frobnicate", result{"", "pilothouse: unknown command\n", 2}},
 		{"ada", "status | wc", result{"", "pilothouse: '|' at byte 8 is for a shell, and there is none here; quote it if it is meant\n", 2}},
@@ -44,7 +46,7 @@ func TestCommand(t *testing.T) {
 	}
 	// Who did what is in the log; what may be a secret is not.
 	log := b.log.String()
-	for _, want := range []string{`"msg":"ssh command","from":"127.0.0.1:`, `"operator":"oli","role":"operator","command":"restart"`, `"command":"restart","code":2`, `"command":"restart","code":4`, `"command":"grant list"`, `"command":"","code":4`} {
+	for _, want := range []string{`"msg":"ssh command","from":"127.0.0.1:`, `"operator":"oli","role":"operator","command":"restart"`, `"command":"restart","code":2`, `"command":"restart","code":4`, `"command":"","code":2`} {
 		if !strings.Contains(log, want) {
 			t.Errorf("the log has no %s:\n%s", want, log)
 		}
@@ -146,7 +148,8 @@ func TestRestart(t *testing.T) {
 // The end of the server ends what runs, tells its clients, and takes no longer
 // than it may, whoever does not read.
 func TestEnd(t *testing.T) {
-	b := newBed(t, func(_ *Options, l *limits) { l.farewell = time.Second })
+	b := newBed(t, nil)
+	b.putAway = make(chan struct{})
 	cmd := b.ssh("vera")
 	cmd.Args = append(cmd.Args, "logs wait")
 	if err := cmd.Start(); err != nil {
@@ -162,12 +165,16 @@ func TestEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer raw.Close()
-	b.end()
+	over := make(chan struct{})
+	go func() { b.end(); close(over) }()
+	receive(t, "the command's end", r.ctx.Done())
 	select {
-	case <-r.ended:
-	default:
+	case <-over:
 		t.Error("Run returned before a command had")
+	case <-time.After(200 * time.Millisecond): // that it has to be wrong in
 	}
+	close(b.putAway)
+	receive(t, "the server's end", over)
 	if cmd.Wait(); cmd.ProcessState.ExitCode() != 130 {
 		t.Errorf("the client ended with %d", cmd.ProcessState.ExitCode())
 	}
@@ -191,7 +198,7 @@ func TestApply(t *testing.T) {
 	_, ada := waits("ada")
 	c := b.opt.Config
 	c.Operators = append([]Operator{}, c.Operators[0], c.Operators[2])
-	c.Operators[1].Role = RoleViewer
+	c.Operators[1].Role = desk.Viewer
 	if err := b.Apply(c); err != nil {
 		t.Fatal(err)
 	}

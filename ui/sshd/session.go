@@ -6,21 +6,16 @@ import (
 	"fmt"
 	"io"
 	"regexp"
-	"slices"
-	"strings"
 	"sync"
-	"unicode"
 
 	"golang.org/x/crypto/ssh"
 
 	"pilothouse/ui"
+	"pilothouse/ui/desk"
 )
 
-// Bounds of what a client may say of its terminal.
-const (
-	maxCols, maxRows = 1000, 500
-	maxEnv, maxValue = 16, 256
-)
+// Bounds of the size that a client may say its terminal has.
+const maxCols, maxRows = 1000, 500
 
 // session is one channel: what the client has said of it so far, and what runs.
 // What answers requests is called by conn.session alone; run, screen and command
@@ -30,6 +25,8 @@ type session struct {
 	ch   ssh.Channel
 	env  []string
 	term string // "": there is no terminal
+	one  bool   // standard error goes where standard output does
+	look bool   // it may do no more than a viewer
 	size ui.Size
 	stop context.CancelCauseFunc
 
@@ -151,27 +148,11 @@ func clamp(cols, rows uint32) ui.Size {
 	return ui.Size{Width: int(min(cols, maxCols)), Height: int(min(rows, maxRows))}
 }
 
-// setenv takes a variable that says how to draw, and no other.
-func (s *session) setenv(payload []byte) bool {
-	var msg struct{ Name, Value string }
-	if ssh.Unmarshal(payload, &msg) != nil || len(s.env) >= maxEnv || len(msg.Value) > maxValue {
-		return false
-	}
-	if !slices.Contains([]string{"LANG", "COLORTERM", "NO_COLOR"}, msg.Name) && !localeForm.MatchString(msg.Name) ||
-		strings.ContainsFunc(msg.Value, unicode.IsControl) {
-		return false
-	}
-	s.env = append(s.env, msg.Name+"="+msg.Value)
-	return true
-}
-
-var localeForm = regexp.MustCompile(`^LC_[A-Z]{1,32}$`)
-
 // begin starts what the session is for.
 func (s *session) begin(ctx context.Context, run func(context.Context) int) {
 	s.started = true
 	s.out, s.errOut = s.output(s.ch), s.output(s.ch.Stderr())
-	if s.term != "" { // a terminal has one output
+	if s.one || s.term != "" { // a terminal has one output
 		s.errOut = s.out
 	}
 	s.running.Go(func() {
@@ -185,9 +166,18 @@ func (s *session) begin(ctx context.Context, run func(context.Context) int) {
 	})
 }
 
+// seat is the operator's, for this session.
+func (s *session) seat() *desk.Seat {
+	who := s.who
+	if s.look {
+		who.Role = who.Role.AtMost(desk.Viewer)
+	}
+	return s.opt.Desk.Seat(who)
+}
+
 // output makes one of the session's two.
 func (s *session) output(w io.Writer) *output {
-	return &output{w: w, stalled: s.limits.stalled, drop: func() { s.drop(errStalled) }, newline: s.term != ""}
+	return &output{w: w, stalled: s.way.stalled, drop: func() { s.drop(errStalled) }, newline: s.term != ""}
 }
 
 // tell says why something is not, or ended.

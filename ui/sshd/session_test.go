@@ -17,6 +17,7 @@ import (
 
 	"pilothouse/backends"
 	"pilothouse/ui"
+	"pilothouse/ui/desk"
 )
 
 // tmux is a real terminal in which ssh runs.
@@ -72,7 +73,7 @@ func TestScreen(t *testing.T) {
 	cmd.Env = append(cmd.Env, "SECRET=x")
 	x := newTmux(t, 100, 30, cmd)
 	w := receive(t, "the screen", b.screens)
-	if w.Operator != "oli" || w.Role != RoleOperator || !strings.HasPrefix(w.From, "127.0.0.1:") || w.Size != (ui.Size{Width: 100, Height: 29}) && w.Size != (ui.Size{Width: 100, Height: 30}) {
+	if w.Seat.Operator() != (desk.Operator{Name: "oli", Role: desk.Hand, From: "127.0.0.1"}) || w.Size != (ui.Size{Width: 100, Height: 29}) && w.Size != (ui.Size{Width: 100, Height: 30}) {
 		t.Errorf("got %+v", w.Session)
 	}
 	if len(w.Environ) != 2 || !strings.HasPrefix(w.Environ[0], "TERM=screen") && !strings.HasPrefix(w.Environ[0], "TERM=tmux") || w.Environ[1] != "LANG=C.UTF-8" {
@@ -100,7 +101,7 @@ func TestScreenEnds(t *testing.T) {
 	b := newBed(t, func(o *Options, _ *limits) {
 		show := o.Screen
 		o.Screen = func(ctx context.Context, s Session) error {
-			if s.Operator == "ada" {
+			if s.Seat.Operator().Name == "ada" {
 				return errors.New("secret reason")
 			}
 			return show(ctx, s)

@@ -10,13 +10,33 @@ const maxLine = 64 << 10
 
 const blanks = " \t\n"
 
+// fits returns an error of a line that is too long.
+func fits(line string) error {
+	if len(line) > maxLine {
+		return fmt.Errorf("the command line is too long: %d bytes, of %d at most", len(line), maxLine)
+	}
+	return nil
+}
+
+// quote writes a command line of which words makes the same args again.
+func quote(args []string) string {
+	var b strings.Builder
+	for i, a := range args {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString("'" + strings.ReplaceAll(a, "'", `'\''`) + "'")
+	}
+	return b.String()
+}
+
 // words splits a command line as a POSIX shell does as far as blanks, quotes and
 // backslashes go (Shell Command Language 2.2). Nothing is expanded: $, ~ and *
 // stand for themselves. What a shell would take for an operator is an error
 // unless it is quoted, so that nobody believes in a pipe that is not there.
 func words(line string) ([]string, error) {
-	if len(line) > maxLine {
-		return nil, fmt.Errorf("the command line is too long: %d bytes, of %d at most", len(line), maxLine)
+	if err := fits(line); err != nil {
+		return nil, err
 	}
 	if i := strings.IndexByte(line, 0); i >= 0 {
 		return nil, fmt.Errorf("byte %d of the command line is NUL", i+1)

@@ -81,6 +81,23 @@ func (c *Canvas) Mark(x, y, w int, attr Style) {
 	}
 }
 
+// Crop leaves the first h rows.
+func (c *Canvas) Crop(h int) {
+	if h = max(0, min(h, c.H)); h < c.H {
+		c.H, c.cells = h, c.cells[:h*c.W]
+	}
+}
+
+// Lay draws another canvas of the same theme at x, y, as far as it fits.
+func (c *Canvas) Lay(x, y int, of *Canvas) {
+	for row := range of.H {
+		if y+row < 0 || y+row >= c.H || x < 0 || x >= c.W {
+			continue
+		}
+		copy(c.cells[(y+row)*c.W+x:(y+row+1)*c.W], of.cells[row*of.W:(row+1)*of.W])
+	}
+}
+
 // put sets one character that next or a glyph table gave. The caller has
 // checked the row; columns outside are left alone. A wide character of which
 // half is overwritten vanishes whole.

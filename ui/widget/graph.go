@@ -91,11 +91,11 @@ func (c *Canvas) Graph(x, y, w, h int, st Style, s Series, top float64) {
 	}
 	for cx := range w {
 		left, right := level(2*cx), level(2*cx+1)
-		for cy := range h {
+		for cy := max(0, -y); cy < min(h, c.H-y); cy++ {
 			base := 4 * (h - 1 - cy)
 			l, r := min(max(left-base, 0), 4), min(max(right-base, 0), 4)
 			if l+r > 0 {
-				c.Text(x+cx, y+cy, 1, st, c.Theme.dots(l, r))
+				c.put(x+cx, y+cy, c.Theme.dots(l, r), 1, st)
 			}
 		}
 	}
@@ -113,10 +113,20 @@ func (t *Theme) dots(l, r int) string {
 		n := (l + r + 1) / 2
 		return heights[n : n+1]
 	}
+	return braille[l][r]
+}
+
+// braille are the characters of two columns of up to 4 dots each.
+var braille = func() (all [5][5]string) {
 	left := [...]rune{0, 0x40, 0x44, 0x46, 0x47}
 	right := [...]rune{0, 0x80, 0xa0, 0xb0, 0xb8}
-	return string(0x2800 + left[l] + right[r])
-}
+	for l := range left {
+		for r := range right {
+			all[l][r] = string(0x2800 + left[l] + right[r])
+		}
+	}
+	return all
+}()
 
 // TimeAxis draws, below a graph of w cells and step seconds a sample, where it
 // is now and how long ago the left edge and the middle were.

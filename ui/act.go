@@ -1,0 +1,202 @@
+package ui
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"pilothouse/backends"
+	"pilothouse/ui/pane"
+	"pilothouse/ui/widget"
+)
+
+func (m *Model) restart(r pane.Ref) tea.Cmd {
+	return m.order(backends.Order{Action: backends.ActRestart, Names: m.objects(r)}, "Restart", true)
+}
+
+func (m *Model) stop(r pane.Ref) tea.Cmd {
+	return m.order(backends.Order{Action: backends.ActStop, Names: m.objects(r)}, "Stop", true)
+}
+
+func (m *Model) start(r pane.Ref) tea.Cmd {
+	return m.order(backends.Order{Action: backends.ActStart, Names: m.objects(r)}, "Start", false)
+}
+
+func (m *Model) up(pane.Ref) tea.Cmd {
+	return m.order(backends.Order{Action: backends.ActUp}, "Start", false)
+}
+
+func (m *Model) down(pane.Ref) tea.Cmd {
+	return m.order(backends.Order{Action: backends.ActDown}, "Stop", true)
+}
+
+// drain asks before it takes replicas out of work; what is in flight there ends.
+func (m *Model) drain(r pane.Ref) tea.Cmd {
+	names := m.objects(r)
+	facts, last := pane.Impact(backends.Order{Action: "drain", Names: names}, nil, m.data)
+	f := &form{id: m.number(), keys: m.keys, title: "drain " + strings.Join(names, ", "), about: "drain " + strings.Join(names, ", "), verb: "Drain", facts: facts,
+		fields: []*field{{label: "note", in: newInput(""), hint: "for the audit"}}}
+	if last {
+		f.fields = append(f.fields, &field{label: "type " + names[0] + " to confirm", must: names[0], in: newInput("")})
+	}
+	drains := m.opts.Seat.Platform().Drains
+	f.do = func(values []string) (tea.Cmd, error) {
+		o := backends.Order{Names: names, Reason: values[0], Last: last}
+		return m.ask(0, func(ctx context.Context) func(*Model) tea.Cmd {
+			urls, err := drains.Drain(ctx, o)
+			return outcome(fmt.Sprintf("%d of %s take no new work; %s ends that", len(urls), strings.Join(names, ", "), m.keys.Undrain.Help().Key), err)
+		}), nil
+	}
+	m.open(f.opened())
+	return nil
+}
+
+func (m *Model) undrain(r pane.Ref) tea.Cmd {
+	names := m.objects(r)
+	what := strings.Join(names, ", ")
+	drains := m.opts.Seat.Platform().Drains
+	m.open((&form{id: m.number(), keys: m.keys, title: "end the drain of " + what, about: "undrain " + what, verb: "Undrain",
+		facts:  []pane.Fact{{Text: "It takes new work again, gradually."}},
+		fields: []*field{{label: "note", in: newInput(""), hint: "for the audit"}},
+		do: func(values []string) (tea.Cmd, error) {
+			o := backends.Order{Names: names, Reason: values[0]}
+			return m.ask(0, func(ctx context.Context) func(*Model) tea.Cmd {
+				urls, err := drains.Undrain(ctx, o)
+				return outcome(fmt.Sprintf("%d of %s take work again", len(urls), what), err)
+			}), nil
+		}}).opened())
+	return nil
+}
+
+func (m *Model) cancelRequest(r pane.Ref) tea.Cmd {
+	_, facts := m.list().Describe()
+	requests := m.opts.Seat.Platform().Gateway
+	m.open((&form{id: m.number(), keys: m.keys, title: "cancel request " + r.ID, about: "cancel a request of " + r.Name, verb: "Cancel it",
+		facts:  append(facts, pane.Fact{Text: "Its engine stops at once. The client gets 503 cancelled, and is charged what was used."}),
+		fields: []*field{{label: "note", in: newInput(""), hint: "for the audit"}},
+		do: func(values []string) (tea.Cmd, error) {
+			return m.ask(0, func(ctx context.Context) func(*Model) tea.Cmd {
+				there, err := requests.CancelRequest(ctx, r.ID, "", values[0])
+				if err == nil && !there {
+					err = fmt.Errorf("request %s is not in flight any more", r.ID)
+				}
+				return outcome("request "+r.ID+" is cancelled", err)
+			}), nil
+		}}).opened())
+	return nil
+}
+
+// cancelOrg ends all requests of the organisation that a thing belongs to.
+func (m *Model) cancelOrg(r pane.Ref) tea.Cmd {
+	org := r.Name
+	n, tokens := 0, 0
+	if g := m.data.Gateway; g != nil {
+		for i := range g.Live {
+			if g.Live[i].Org == org {
+				n, tokens = n+1, tokens+g.Live[i].Output
+			}
+		}
+	}
+	requests := m.opts.Seat.Platform().Gateway
+	m.open((&form{id: m.number(), keys: m.keys, title: "cancel all requests of " + org, about: "cancel all of " + org, verb: "Cancel all",
+		facts: []pane.Fact{{Label: "in flight", Text: fmt.Sprintf("%d requests with %d tokens so far", n, tokens)},
+			{Text: "Their engines stop at once. The clients get 503 cancelled; new requests are taken as before."}},
+		fields: []*field{{label: "note", in: newInput(""), hint: "for the audit"}, {label: "type " + org + " to confirm", must: org, in: newInput("")}},
+		do: func(values []string) (tea.Cmd, error) {
+			return m.ask(0, func(ctx context.Context) func(*Model) tea.Cmd {
+				n, err := requests.CancelOrg(ctx, org, "", values[0])
+				return outcome(fmt.Sprintf("%d requests of %s are cancelled", n, org), err)
+			}), nil
+		}}).opened())
+	return nil
+}
+
+// cancelJob ends the job under way at its next step, or the oldest of several.
+func (m *Model) cancelJob(pane.Ref) tea.Cmd {
+	j := m.running()
+	if j == nil {
+		m.say(widget.Plain, "no job is under way")
+		return nil
+	}
+	id, what := j.ID, string(j.Action)+" of "+strings.Join(j.Names, ", ")
+	jobs := m.opts.Seat.Platform().Jobs
+	m.open((&form{id: m.number(), keys: m.keys, title: fmt.Sprintf("cancel job %d", id), about: "cancel the " + what, verb: "Cancel it",
+		facts: []pane.Fact{{Label: "job", Text: what + ", by " + j.Author}, {Text: "It ends at its next step. A container that was stopped stays so; what drains takes work again."}},
+		do: func([]string) (tea.Cmd, error) {
+			return m.ask(0, func(context.Context) func(*Model) tea.Cmd {
+				return outcome(fmt.Sprintf("job %d ends at its next step", id), jobs.CancelJob(id, ""))
+			}), nil
+		}}).opened())
+	return nil
+}
+
+// running is the oldest job under way; nil: none is.
+func (m *Model) running() *backends.Job {
+	if m.data.Pool == nil {
+		return nil
+	}
+	for i := range m.data.Pool.Jobs {
+		if j := &m.data.Pool.Jobs[i]; j.State == backends.Running {
+			return j
+		}
+	}
+	return nil
+}
+
+// grant adds to a window for a time. The command of the same name reads what was
+// typed, and says what is wrong with it.
+func (m *Model) grant(r pane.Ref) tea.Cmd {
+	org := r.Name
+	f := &form{id: m.number(), keys: m.keys, title: "grant quota to " + org, about: "grant quota to " + org, verb: "Grant",
+		facts: []pane.Fact{{Text: "An addition to a window of the organisation, until it expires or is revoked."}},
+		fields: []*field{
+			{label: "window", in: newInput("day"), hint: "day or month"},
+			{label: "tokens", in: newInput(""), hint: "5M, 500k; or else requests"},
+			{label: "requests", in: newInput("")},
+			{label: "until", in: newInput("12h"), hint: "12h, 7d, 2027-01-31"},
+			{label: "reason", in: newInput(""), hint: "it is needed"},
+		}}
+	f.do = func(v []string) (tea.Cmd, error) {
+		args := []string{"grant", "--org=" + org, "--window=" + v[0], "--until=" + v[3], "--reason=" + v[4]}
+		if v[1] != "" {
+			args = append(args, "--tokens="+v[1])
+		}
+		if v[2] != "" {
+			args = append(args, "--requests="+v[2])
+		}
+		f.looking, f.wrong = true, ""
+		return m.run(f.id, args), errLooking
+	}
+	m.open(f.opened())
+	return nil
+}
+
+func (m *Model) revoke(r pane.Ref) tea.Cmd {
+	books := m.opts.Seat.Platform().Books
+	_, facts := m.list().Describe()
+	m.open((&form{id: m.number(), keys: m.keys, title: "revoke grant " + r.ID, about: "revoke a grant of " + r.Name, verb: "Revoke", facts: facts,
+		do: func([]string) (tea.Cmd, error) {
+			return m.ask(0, func(ctx context.Context) func(*Model) tea.Cmd {
+				_, err := books.Revoke(ctx, r.ID, "")
+				return outcome("grant "+r.ID+" is revoked", err)
+			}), nil
+		}}).opened())
+	return nil
+}
+
+// incident saves a bundle of what is known of the last quarter of an hour.
+func (m *Model) incident(pane.Ref) tea.Cmd {
+	save := m.opts.Save
+	if save == nil {
+		m.say(widget.Warn, "nothing of the past is kept here")
+		return nil
+	}
+	m.say(widget.Plain, "saving …")
+	who := m.opts.Seat
+	return m.ask(0, func(ctx context.Context) func(*Model) tea.Cmd {
+		path, err := save(ctx, who)
+		return outcome("saved "+path, err)
+	})
+}

@@ -1,0 +1,70 @@
+package pane
+
+import (
+	"time"
+
+	"pilothouse/ui/past"
+	"pilothouse/ui/widget"
+)
+
+// mark makes the marks of what happened.
+func (p *Traffic) mark() {
+	p.marks = p.marks[:0]
+	if p.past == nil {
+		return
+	}
+	for i := range p.past.Events {
+		e := &p.past.Events[i]
+		p.marks = append(p.marks, trafficMark(p.pic.theme, e))
+	}
+}
+
+// trafficMark is an event on a time axis: the shape of what is good or bad, the
+// first letter of what it is about for what is neither.
+func trafficMark(t *widget.Theme, e *past.Event) widget.Mark {
+	m := widget.Mark{At: e.At}
+	switch e.Grade {
+	case past.Bad:
+		m.Style = widget.Bad
+	case past.Warn:
+		m.Style = widget.Warn
+	case past.Good:
+		m.Style = widget.Good
+	default:
+		m.Glyph = t.Dot
+		if e.Kind != "" {
+			m.Glyph = string(e.Kind[:1])
+		}
+		return m
+	}
+	m.Glyph = t.Mark(m.Style)
+	return m
+}
+
+// Cells that the name of an event needs, and those that it may take.
+const (
+	eventLeast = 36
+	eventMost  = 72
+)
+
+// newest names the last event that the graph shows, in w cells; "": there is
+// none, or no room for it.
+func (p *Traffic) newest(w int) string {
+	if p.past == nil || len(p.past.Events) == 0 || w < eventLeast {
+		return ""
+	}
+	span := quarter
+	if p.longer() {
+		span = day
+	}
+	e := &p.past.Events[0]
+	if age := p.snap.At.Sub(e.At); age > span || age < -time.Minute {
+		return ""
+	}
+	t := p.pic.theme
+	text := trafficMark(t, e).Glyph + " " + e.At.UTC().Format(time.TimeOnly) + " "
+	if e.Object != "" {
+		text += clip(t, e.Object, 16) + " "
+	}
+	return clip(t, text+e.Text, min(w, eventMost)-1) // and an ellipsis
+}
