@@ -35,9 +35,17 @@ check: deps ## vet, staticcheck, format, and the tests with the race detector an
 bench: build ## the gateway against nginx and HAProxy, interleaved; prints a table and judges the goals
 	go run ./gateway/bench -pilothouse bin/pilothouse $(BENCHFLAGS)
 
+.PHONY: bench-dashboard
+bench-dashboard: build ## what attached dashboards cost, beside btop where that is installed
+	go run ./ui/bench -pilothouse bin/pilothouse $(BENCHFLAGS)
+
+.PHONY: day
+day: ## what a day of the past takes of memory, in simulated time: 8 GPUs, 20 backends, 500 organisations
+	PILOTHOUSE_DAY=1 go test -count=1 -timeout 30m -run '^TestDay$$' -v ./ui/past
+
 .PHONY: golden
 golden: ## draw the goldens of the screens anew, to be looked at before they are committed
-	go test ./ui -run Golden -update
+	go test ./ui ./ui/pane -run Golden -update
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME

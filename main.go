@@ -101,6 +101,8 @@ type globals struct {
 	config   string
 	demo     bool
 	readOnly bool
+	ascii    bool
+	theme    string
 }
 
 func newRoot() *cobra.Command {
@@ -122,6 +124,9 @@ configuration: pilothouse --demo`,
 	f := root.PersistentFlags()
 	f.StringVar(&g.config, "config", defaultConfig(), "configuration `file`")
 	f.BoolVar(&g.demo, "demo", false, "serve simulated backends and GPUs, with traffic of their own; needs and leaves no file")
+	f.BoolVar(&g.ascii, "ascii", false, "draw the dashboard without Unicode")
+	f.StringVar(&g.theme, "theme", "", "`look` of the dashboard: auto, dark, light or colour-blind")
+	root.PersistentPreRunE = func(*cobra.Command, []string) error { return g.look() }
 	f.BoolVar(&g.readOnly, "read-only", false, "change nothing: every operator of what serves, or whoever gives a command or attaches, only looks")
 	root.AddCommand(
 		&cobra.Command{Use: "serve", Short: "Serve without a terminal", Args: noArgs,
@@ -157,6 +162,21 @@ func (g *globals) shell() *shell.Shell {
 		},
 		ReadOnly: func() bool { return g.readOnly },
 	}
+}
+
+// look passes on how the dashboard is to be drawn, wherever that is.
+func (g *globals) look() error {
+	if c := (ui.Config{Theme: g.theme}); c.Check() != nil {
+		return &cli.UsageError{Err: fmt.Errorf("--theme %q is none: want auto, dark, light or colour-blind", g.theme)}
+	}
+	var err error
+	if g.theme != "" {
+		err = os.Setenv(ui.EnvTheme, g.theme)
+	}
+	if g.ascii {
+		err = errors.Join(err, os.Setenv(ui.EnvASCII, "1"))
+	}
+	return err
 }
 
 // newVersion makes the command that prints the version.

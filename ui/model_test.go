@@ -327,6 +327,18 @@ func TestNoColour(t *testing.T) {
 	}
 }
 
+// Who looks has the last word on how.
+func TestEnvironment(t *testing.T) {
+	o := Options{Palette: widget.Light, Environ: []string{"TERM=xterm", EnvTheme + "=colour-blind", EnvASCII + "=1"}}.withDefaults()
+	if o.Palette != widget.ColourBlind || !o.ASCII {
+		t.Errorf("%q, ASCII: %v", o.Palette, o.ASCII)
+	}
+	o = Options{Palette: widget.Light, Environ: []string{"TERM=xterm", EnvTheme + "=pink", EnvASCII + "="}}.withDefaults()
+	if o.Palette != widget.Light || o.ASCII {
+		t.Errorf("%q, ASCII: %v", o.Palette, o.ASCII)
+	}
+}
+
 // BenchmarkFrame draws a screen at 120 by 40 anew each time, as after a tick that
 // brought new snapshots.
 func BenchmarkFrame(b *testing.B) {

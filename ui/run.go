@@ -199,6 +199,13 @@ func resize(p *tea.Program, sizes <-chan Size, first, over <-chan struct{}) {
 	}
 }
 
+// What whoever looks may say of their own screen, whichever way they come. It goes
+// before the configuration.
+const (
+	EnvTheme = "PILOTHOUSE_THEME" // as [dashboard] has it
+	EnvASCII = "PILOTHOUSE_ASCII" // any value: without Unicode
+)
+
 // withDefaults fills in what was left open.
 func (o Options) withDefaults() Options {
 	if o.Palette == "" {
@@ -213,6 +220,16 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Profile == colorprofile.Unknown {
 		o.Profile = colorprofile.Env(env)
+	}
+	for _, e := range env {
+		switch name, value, _ := strings.Cut(e, "="); name {
+		case EnvTheme:
+			if p, err := widget.ParsePalette(value); err == nil {
+				o.Palette = p
+			}
+		case EnvASCII:
+			o.ASCII = o.ASCII || value != ""
+		}
 	}
 	// NO_COLOR counts whatever its value (no-color.org); colorprofile wants it
 	// to be a true one.

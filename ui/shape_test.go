@@ -15,9 +15,12 @@ import (
 
 	"pilothouse/backends"
 	"pilothouse/gateway"
+	"pilothouse/gateway/ledger"
+	"pilothouse/gateway/quota"
 	"pilothouse/gpu"
 	"pilothouse/ui/desk"
 	"pilothouse/ui/pane"
+	"pilothouse/ui/past"
 	"pilothouse/ui/widget"
 )
 
@@ -102,6 +105,22 @@ func hostileData(r *rand.Rand) pane.Data {
 		}
 		d.Pool = p
 	}
+	if r.IntN(4) > 0 {
+		p := &past.Snapshot{At: night, QuotasAt: night.Add(-dur()), Err: hostile[r.IntN(4)], Oldest: night.Add(-dur())}
+		for range r.IntN(8) {
+			o := gateway.OrgQuotas{Org: name()}
+			for range r.IntN(4) {
+				o.Windows = append(o.Windows, quota.Window{Name: name(), Key: hostile[r.IntN(3)], Used: r.Int64() >> r.IntN(60), Limit: r.Int64() >> r.IntN(60), ResetsAt: night.Add(dur())})
+			}
+			p.Quotas = append(p.Quotas, o)
+			p.Grants = append(p.Grants, ledger.Grant{ID: name(), Org: o.Org, Window: name(), Amount: 5, Until: night.Add(dur()), Reason: name(), Author: name()})
+		}
+		for range r.IntN(40) {
+			p.Events = append(p.Events, past.Event{At: night.Add(-dur()), Kind: past.Kind(name()), Object: name(), Text: name(), Grade: past.Grade(r.IntN(5))})
+			p.Audit = append(p.Audit, ledger.Event{At: night.Add(-dur()), Author: name(), Action: name(), Object: name(), Detail: name()})
+		}
+		d.Past, d.Trends = p, flow{}
+	}
 	if r.IntN(3) > 0 {
 		u := &gpu.Snapshot{At: night, Source: name(), Simulated: r.IntN(2) == 0}
 		if r.IntN(6) == 0 {
@@ -126,14 +145,16 @@ func hostileData(r *rand.Rand) pane.Data {
 // Whatever the size and whatever clients, files and engines are called, the
 // screen keeps its shape, and so it does when they change under it.
 func TestScreenKeepsItsShape(t *testing.T) {
-	keys := []string{"?", "q", "c", "!", "esc", "enter", "tab", "shift+tab", "f", "space", "up", "down", "g", "G", "pgup", "pgdown", "left", "right", "y", "j"}
+	keys := []string{"?", "q", "c", "!", "esc", "enter", "tab", "shift+tab", "f", "space", "up", "down", "g", "G", "pgup", "pgdown", "left", "right", "y", "j",
+		"1", "2", "3", "4", "5", "6", "]", "[", "/", ":", "d", "s", "l", "n", "R", "D", "U", "X", "O", "C", "T", "V", "S", "J", "t", "w", "a", ",", ".", "0", "m"}
 	const rounds = 80
 	for seed := range uint64(rounds) {
 		r := rand.New(rand.NewPCG(seed, 7))
 		o := with(pane.Data{Now: night})
 		o.GPUs = &fixedGPUs{}
 		o.Demo, o.DemoKey, o.Version = r.IntN(2) == 0, hostile[r.IntN(len(hostile))], "1"
-		o.Seat = seat(desk.Operator{Name: hostile[r.IntN(len(hostile))], Role: desk.Admin})
+		h := &hands{there: true, parts: []backends.Part{{Backend: hostile[r.IntN(len(hostile))], Container: hostile[r.IntN(len(hostile))]}}}
+		o.Seat = desk.New(desk.Platform{Jobs: h, Drains: h, Logs: h, Gateway: h, Pool: o.Pool}, desk.Options{}).Seat(desk.Operator{Name: hostile[r.IntN(len(hostile))], Role: desk.Admin})
 		o.ASCII, o.Profile = r.IntN(4) == 0, []colorprofile.Profile{colorprofile.ASCII, colorprofile.ANSI, colorprofile.TrueColor}[r.IntN(3)]
 		o.Palette = widget.Dark
 		var now time.Time
@@ -142,6 +163,7 @@ func TestScreenKeepsItsShape(t *testing.T) {
 		for range 6 {
 			d := hostileData(r)
 			o.Gateway.(*fixedGateway).s, o.Pool.(*fixedPool).s, o.GPUs.(*fixedGPUs).s, now = d.Gateway, d.Pool, d.GPUs, d.Now
+			m.opts.Past = fixedPast{flow{}, d.Past}
 			w, h := 1+r.IntN(300), 1+r.IntN(100)
 			if r.IntN(3) == 0 {
 				w, h = 1+r.IntN(30), 1+r.IntN(12)
@@ -149,11 +171,12 @@ func TestScreenKeepsItsShape(t *testing.T) {
 			m.Update(tea.WindowSizeMsg{Width: w, Height: h})
 			m.Update(tick{})
 			shape(t, m.View().Content, w, h)
-			for range 4 {
-				m.Update(press(keys[r.IntN(len(keys))]))
+			for range 6 {
+				do(m, keys[r.IntN(len(keys))])
 				shape(t, m.View().Content, w, h)
 			}
 		}
+		m.close()
 	}
 }
 

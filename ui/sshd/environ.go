@@ -7,6 +7,8 @@ import (
 	"unicode"
 
 	"golang.org/x/crypto/ssh"
+
+	"pilothouse/ui"
 )
 
 // Variables of a session's environment that say what it is to be. Any value but ""
@@ -23,7 +25,7 @@ var localeForm = regexp.MustCompile(`^LC_[A-Z]{1,32}$`)
 
 // drawn tells whether a variable says how to draw.
 func drawn(name, value string) bool {
-	return (slices.Contains([]string{"LANG", "COLORTERM", "NO_COLOR"}, name) || localeForm.MatchString(name)) &&
+	return (slices.Contains([]string{"LANG", "COLORTERM", "NO_COLOR", ui.EnvTheme, ui.EnvASCII}, name) || localeForm.MatchString(name)) &&
 		len(value) <= maxValue && !strings.ContainsFunc(value, unicode.IsControl)
 }
 

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/ssh"
+
+	"pilothouse/ui"
 )
 
 // Nothing but the key of an operator lets anybody in.
@@ -96,7 +98,7 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%s: %v, %v", kind, ok, err)
 		}
 	}
-	for name, want := range map[string]bool{"LANG": true, "LC_ALL": true, "COLORTERM": true, "NO_COLOR": true,
+	for name, want := range map[string]bool{"LANG": true, "LC_ALL": true, ui.EnvTheme: true, ui.EnvASCII: true, "COLORTERM": true, "NO_COLOR": true,
 		"LD_PRELOAD": false, "PATH": false, "SSH_TTY": false, "LC_": false, "LC_A=B": false, "TERM": false} {
 		if err := s.Setenv(name, "x"); (err == nil) != want {
 			t.Errorf("%s: %v", name, err)
