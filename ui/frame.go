@@ -60,28 +60,55 @@ func (m *Model) middle(h int) []string {
 	return rows
 }
 
-// working are the keys that work now.
-func (m *Model) working() []key.Binding {
+// hint is a key of the last row.
+type hint struct {
+	key, desc string
+	off       bool // it works for others only
+}
+
+// working are the keys that work now, and those that would for another role.
+func (m *Model) working() []hint {
 	switch n := len(m.dialogs); {
 	case m.filter != nil:
 		return nil
 	case n > 0:
-		return m.dialogs[n-1].bindings()
-	}
-	var acts []key.Binding
-	for i := range actions {
-		a := &actions[i]
-		if a.key != nil && len(a.kinds) > 0 && m.refusal(a, m.subject()) == "" {
-			acts = append(acts, *a.key(&m.keys))
-		}
+		return hints(m.dialogs[n-1].bindings())
 	}
 	views := m.keys.Views
 	if m.w < 100 {
 		views = []key.Binding{key.NewBinding(key.WithKeys("1"), key.WithHelp(fmt.Sprintf("1-%d", len(m.views)), "views"))}
 	}
 	k := &m.keys
-	main := []key.Binding{k.Next, k.Enter, k.Filter, k.Palette}
-	return slices.Concat(views, acts, m.own(), main, []key.Binding{k.Findings, k.Try, k.Sort, k.Describe, k.Copy, k.Logs, k.Full, k.Pause, k.Earlier, k.Later, k.Quit})
+	return slices.Concat(hints(views), m.acting(), hints(m.own()), hints([]key.Binding{k.Next, k.Enter, k.Filter, k.Palette, k.Findings, k.Try,
+		k.Sort, k.Describe, k.Copy, k.Logs, k.Full, k.Pause, k.Earlier, k.Later, k.Quit}))
+}
+
+func hints(keys []key.Binding) (all []hint) {
+	for _, b := range keys {
+		if b.Enabled() {
+			all = append(all, hint{key: b.Help().Key, desc: b.Help().Desc})
+		}
+	}
+	return all
+}
+
+// acting are the keys that do something to the subject.
+func (m *Model) acting() (all []hint) {
+	r := m.subject()
+	for i := range actions {
+		a := &actions[i]
+		if a.key == nil || !slices.Contains(a.kinds, r.Kind) || m.opts.Seat == nil {
+			continue
+		}
+		h := a.key(&m.keys).Help()
+		switch {
+		case m.refusal(a, r) == "":
+			all = append(all, hint{key: h.Key, desc: h.Desc})
+		case m.opts.Seat.May(a.role, a.name) != nil:
+			all = append(all, hint{h.Key, h.Desc + ": " + string(a.role) + "s only", true})
+		}
+	}
+	return all
 }
 
 // helpKey is the key of the help, where it works.

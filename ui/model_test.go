@@ -66,6 +66,28 @@ func TestQuit(t *testing.T) {
 	}
 }
 
+// A process that serves can go on without its dashboard.
+func TestDetach(t *testing.T) {
+	o := with(calm())
+	o.Detachable = true
+	m := sized(o, 80, 24)
+	m.Update(press("q"))
+	if s := content(m); !strings.Contains(s, "Stop") || !strings.Contains(s, "Detach, go on serving") {
+		t.Fatalf("no choice:\n%s", s)
+	}
+	m.Update(press("tab"))
+	m.Update(press("tab"))
+	if _, cmd := m.Update(press("enter")); !quits(cmd) || !m.detached {
+		t.Error("it doesn't detach")
+	}
+	m = sized(o, 80, 24)
+	m.Update(press("q"))
+	m.Update(press("tab"))
+	if _, cmd := m.Update(press("enter")); !quits(cmd) || m.detached {
+		t.Error("it doesn't stop")
+	}
+}
+
 func focused(m *Model) string {
 	name, _ := m.now().focus.Title()
 	name, _, _ = strings.Cut(name, " ·")

@@ -78,11 +78,18 @@ func (m *Model) operator() segment {
 
 // rateSegments are the gateway's figures, of fixed width so that nothing jumps.
 func rateSegments(t *widget.Theme, w int, d pane.Data) []segment {
-	requests, tokens, first, running, errors := "", "", "", "", ""
-	style := widget.Plain
+	requests, tokens, first, running, queued, errors := "", "", "", "", "", ""
+	style, worth := widget.Plain, 45 // of the queue: nothing in it is no news
 	if g := d.Gateway; g != nil {
 		requests, tokens = widget.Figure(g.Now.Requests), widget.Figure(g.Now.Tokens)
 		first, running = widget.Duration(g.Now.FirstP95), fmt.Sprint(g.InFlight)
+		waiting := 0
+		for _, q := range g.Queues {
+			waiting += q.Waiting
+		}
+		if queued = fmt.Sprint(waiting); waiting > 0 {
+			worth = 76
+		}
 		if g.Now.Requests > 0 {
 			share := min(100, 100*g.Now.Errors/g.Now.Requests)
 			errors = fmt.Sprintf("%.1f%%", share)
@@ -105,15 +112,16 @@ func rateSegments(t *widget.Theme, w int, d pane.Data) []segment {
 		}
 		return s
 	}
-	ttft, run := "ttft p95", "in flight"
+	ttft, run, wait := "ttft p95", "in flight", "queued"
 	if w < 130 {
-		ttft, run = "ttft", "run"
+		ttft, run, wait = "ttft", "run", "wait"
 	}
 	return []segment{
 		fact(80, "", 4, requests, widget.Plain, "req/s"),
 		fact(70, "", 4, tokens, widget.Plain, "tok/s"),
 		fact(60, ttft, 6, first, widget.Plain, ""),
 		fact(75, "", 3, running, widget.Plain, run),
+		fact(worth, "", 1, queued, widget.Plain, wait),
 		fact(78, "err", 5, errors, style, ""),
 	}
 }
@@ -196,7 +204,7 @@ func (m *Model) attentionRow() string {
 
 // keysRow draws the last row: as many keys as there is room for, and the help
 // at its end.
-func keysRow(t *widget.Theme, w int, keys []key.Binding, help *key.Binding) string {
+func keysRow(t *widget.Theme, w int, keys []hint, help *key.Binding) string {
 	c := widget.NewCanvas(t, w, 1)
 	end := w
 	if help != nil {
@@ -207,15 +215,15 @@ func keysRow(t *widget.Theme, w int, keys []key.Binding, help *key.Binding) stri
 	}
 	x := 1
 	for _, k := range keys {
-		if !k.Enabled() {
-			continue
-		}
-		h := k.Help()
-		if x+t.Width(h.Key)+1+t.Width(h.Desc)+2 > end {
+		if x+t.Width(k.key)+1+t.Width(k.desc)+2 > end {
 			break
 		}
-		x += c.Text(x, 0, w-x, widget.Bold, h.Key) + 1
-		x += c.Text(x, 0, w-x, widget.Muted, h.Desc) + 2
+		style := widget.Bold
+		if k.off {
+			style = widget.Muted
+		}
+		x += c.Text(x, 0, w-x, style, k.key) + 1
+		x += c.Text(x, 0, w-x, widget.Muted, k.desc) + 2
 	}
 	return c.String()
 }
