@@ -67,8 +67,12 @@ func factLines(t *widget.Theme, facts []pane.Fact, w int) []factLine {
 	}
 	at += 2
 	var lines []factLine
+	labelled := false // until then nothing stands beside what has no label
 	for _, f := range facts {
-		label := f.Label
+		label, at := f.Label, at
+		if labelled = labelled || label != ""; !labelled {
+			at = 0
+		}
 		// Cleaned first: what is wrapped must be what is drawn.
 		text := widget.Clean(f.Text, t.ASCII())
 		if len(text) > maxFact {
@@ -88,7 +92,7 @@ const maxFact = 8 << 10
 // drawFacts draws lines from x, y on.
 func drawFacts(c *widget.Canvas, x, y int, lines []factLine) {
 	for i, l := range lines {
-		c.Text(x, y+i, l.at-2, widget.Muted, l.label)
+		c.Text(x, y+i, max(0, l.at-2), widget.Muted, l.label)
 		c.Text(x+l.at, y+i, c.W-x-l.at-1, widget.Plain, l.text)
 	}
 }

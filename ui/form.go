@@ -107,7 +107,7 @@ func (f *form) accept() (done bool, cmd tea.Cmd) {
 	return true, cmd
 }
 
-// formWidth is that of a form, and labelWidth that of its labels.
+// The widths of a form, and of what is typed into it.
 const (
 	formWidth  = 72
 	inputWidth = 34
@@ -151,6 +151,9 @@ func (f *form) view(t *widget.Theme, w, h int) string {
 // draw shows a field between brackets, with its hint.
 func (f *form) draw(c *widget.Canvas, x, y int, fi *field, focused bool) {
 	w := min(inputWidth, c.W-x-4)
+	if n := c.Theme.Width(fi.hint); n > 0 {
+		w = min(w, max(8, c.W-x-n-7)) // a hint that is cut helps nobody
+	}
 	if w < 1 {
 		return
 	}

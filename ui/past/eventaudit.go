@@ -56,11 +56,7 @@ func (w *watch) tellAudit(now time.Time) {
 		if w.jobTold(e) || w.settled(e) {
 			continue
 		}
-		text := e.Action
-		if e.Object != "" {
-			text += " " + e.Object
-		}
-		w.tell(e.At, KindOperator, e.Author, auditGrade(e.Action), text+reason(e.Detail))
+		w.tell(e.At, KindOperator, e.Author, auditGrade(e.Action), auditText(e))
 	}
 	w.pending = young
 }
@@ -72,6 +68,21 @@ func (w *watch) settled(e *ledger.Event) bool {
 		return o.Author == e.Author && o.Object == e.Object && after >= 0 && after < ripe &&
 			len(o.Action) > len(e.Action) && strings.HasPrefix(o.Action, e.Action)
 	})
+}
+
+// auditText is an entry in words.
+func auditText(e *ledger.Event) string {
+	switch e.Action {
+	case "attach":
+		return strings.TrimSpace("attached " + e.Detail)
+	case "detach":
+		return "left"
+	}
+	text := e.Action
+	if e.Object != "" {
+		text += " " + e.Object
+	}
+	return text + reason(e.Detail)
 }
 
 func auditGrade(action string) Grade {
