@@ -72,7 +72,7 @@ func (s *screen) pid(name string) (pid int) {
 func (s *screen) shows(pattern string) []string {
 	s.t.Helper()
 	re := regexp.MustCompile(pattern)
-	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(s.t.Context(), 60*time.Second)
 	defer cancel()
 	look := time.NewTicker(50 * time.Millisecond)
 	defer look.Stop()

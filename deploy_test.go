@@ -357,7 +357,7 @@ func TestExported(t *testing.T) {
 	}
 	look := time.NewTicker(200 * time.Millisecond)
 	defer look.Stop()
-	end := time.After(30 * time.Second)
+	end := time.After(90 * time.Second)
 wait:
 	for len(wrong()) > 0 {
 		select {

@@ -119,7 +119,7 @@ func start(t *testing.T, env []string, args ...string) (*process, map[string]any
 // await waits for the log line with that message.
 func (p *process) await(t *testing.T, msg string) map[string]any {
 	t.Helper()
-	timeout := time.After(20 * time.Second)
+	timeout := time.After(60 * time.Second)
 	for {
 		select {
 		case line, ok := <-p.lines:
@@ -172,7 +172,7 @@ func write(t *testing.T, path, text string) {
 // eventually waits for a condition, and fails where it doesn't come.
 func eventually(t *testing.T, what string, cond func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
 	look := time.NewTicker(20 * time.Millisecond)
 	defer look.Stop()
@@ -247,7 +247,7 @@ aliases = ["before"]
 	}
 
 	// A stream that runs when SIGTERM comes ends whole.
-	req, err := http.NewRequestWithContext(t.Context(), "POST", url+"/v1/chat/completions", strings.NewReader(body("m", true, 400)))
+	req, err := http.NewRequestWithContext(t.Context(), "POST", url+"/v1/chat/completions", strings.NewReader(body("m", true, 2000))) // five seconds, in which the drain has to be seen
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,8 +272,8 @@ aliases = ["before"]
 	if err != nil || !bytes.HasSuffix(rest, []byte("data: [DONE]\n\n")) || bytes.Contains(rest, []byte(`"error"`)) {
 		t.Errorf("the stream ended with %v: %.300q", err, rest[max(0, len(rest)-300):])
 	}
-	if n := bytes.Count(rest, []byte(`"content":`)); n < 400 {
-		t.Errorf("%d events with content, want 400 at least", n)
+	if n := bytes.Count(rest, []byte(`"content":`)); n < 2000 {
+		t.Errorf("%d events with content, want 2000 at least", n)
 	}
 	select {
 	case err := <-p.gone:
@@ -281,7 +281,7 @@ aliases = ["before"]
 		if err != nil {
 			t.Errorf("serve ended with %v", err)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(60 * time.Second):
 		t.Error("serve did not end")
 	}
 	for _, secret := range []string{key, backendKey, "Hello"} {
@@ -299,12 +299,13 @@ aliases = ["before"]
 func TestSimStops(t *testing.T) {
 	for _, drain := range []bool{false, true} {
 		args := []string{"sim", "--listen", "127.0.0.1:0", "--model", "m", "--speed", "20"}
+		tokens := 8000 // more than can come before the end
 		if drain {
-			args = append(args, "--shutdown-timeout", "15s")
+			args, tokens = append(args, "--shutdown-timeout", "15s"), 400
 		}
 		p, at := start(t, nil, args...)
 		resp, err := http.Post(at["address"].(string)+"/v1/chat/completions", "application/json",
-			strings.NewReader(`{"model":"m","messages":[{"role":"user","content":"Hello"}],"stream":true,"max_tokens":400,"ignore_eos":true}`))
+			strings.NewReader(fmt.Sprintf(`{"model":"m","messages":[{"role":"user","content":"Hello"}],"stream":true,"max_tokens":%d,"ignore_eos":true}`, tokens)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -326,7 +327,7 @@ func TestSimStops(t *testing.T) {
 			if err != nil {
 				t.Errorf("drain %v: sim ended with %v", drain, err)
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(60 * time.Second):
 			t.Errorf("drain %v: sim did not end", drain)
 		}
 	}

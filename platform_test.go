@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/moby/moby/client"
+	"golang.org/x/sys/unix"
 
 	"pilothouse/backends/dockertest"
 )
@@ -76,7 +76,7 @@ ports = ["%[3]s:8000"]
 [[backend.container.replica]]
 name = "vllm-text2sql-2"
 ports = ["%[5]s:8000"]
-`, "[backend.health]\ninterval = \"100ms\"\nramp = \"500ms\"\n[backend.container]", freePort(t), freePort(t), image, freePort(t)))
+`, "[backend.health]\ninterval = \"100ms\"\nramp = \"500ms\"\n[backend.container]", reserve(t), reserve(t), image, reserve(t)))
 	write(t, filepath.Join(p.dir, "keys.toml"), fmt.Sprintf("[[org]]\nname = \"acme\"\n[[org.key]]\nid = \"k1\"\nname = \"test\"\nsha256 = \"%x\"\n", sha256.Sum256([]byte(platformKey))))
 	return p
 }
@@ -96,14 +96,27 @@ host = %q
 `, p.dir, p.docker.Host())+backends)
 }
 
-func freePort(t *testing.T) string {
+// reserve is an address on loopback that nobody else is given until the test
+// ends: a socket is bound to it, which refuses connections, and beside which one
+// that names the address may listen.
+func reserve(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Cleanup(func() { unix.Close(fd) })
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	at, err := unix.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("127.0.0.1:%d", at.(*unix.SockaddrInet4).Port)
 }
 
 // start starts the gateway.
@@ -461,15 +474,15 @@ name = "vllm-odd"
 image = %[2]q
 pull = "never"
 restart = "no"
-start_timeout = "2s"
+start_timeout = "6s"
 stop_timeout = "2s"
 command = ["sim", "--listen", "127.0.0.1:8000", "--model", "odd"]
 ports = ["%[1]s:8000"]
 networks = [{ name = "llm" }]
-`, freePort(p.t), p.docker.Image(p.t)))
+`, reserve(p.t), p.docker.Image(p.t)))
 	p.serve.await(p.t, "configuration reloaded")
 	out := p.run(1, "up")
-	if !strings.Contains(out, "not ready after 2s") || !strings.Contains(out, "simulator") {
+	if !strings.Contains(out, "not ready after 6s") || !strings.Contains(out, "simulator") {
 		p.t.Errorf("up says:\n%s", out)
 	}
 	for _, c := range []string{"vllm-chat", "vllm-text2sql", "vllm-text2sql-2"} {

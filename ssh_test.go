@@ -14,7 +14,7 @@ import (
 // for a shell, and a role holds.
 func TestSSH(t *testing.T) {
 	dir := t.TempDir()
-	key, port := filepath.Join(dir, "id"), freePort(t)
+	key, port := filepath.Join(dir, "id"), reserve(t)
 	if out, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

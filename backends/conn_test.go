@@ -200,7 +200,7 @@ func TestSpoiled(t *testing.T) {
 		}
 		c.Release()
 		spoil(far)
-		for end := time.Now().Add(10 * time.Second); !c.spoiled(); time.Sleep(time.Millisecond) {
+		for end := time.Now().Add(patience); !c.spoiled(); time.Sleep(time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatalf("%s: never noticed", name)
 			}

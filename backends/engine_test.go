@@ -19,7 +19,7 @@ import (
 // engineOf waits until what is known of the one replica's engine is as wanted.
 func engineOf(t *testing.T, p *Pool, what string, want func(*EngineStatus) bool) *EngineStatus {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
 		e := p.Snapshot().Backends[0].Replicas[0].Engine
 		if e != nil && want(e) {
 			return e
@@ -44,7 +44,7 @@ func runPool(t *testing.T, c Config) *Pool {
 // A simulated engine's metrics are read, with what it has done; a new engine at
 // the same address has counts of its own.
 func TestStatusOfASimulatedEngine(t *testing.T) {
-	addr := "127.0.0.1:0"
+	addr := reserve(t)
 	start := func() (stop func()) {
 		s, err := sim.New(sim.Config{Model: "m", Speed: 200})
 		if err != nil {
@@ -54,7 +54,6 @@ func TestStatusOfASimulatedEngine(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		addr = l.Addr().String()
 		ctx, cancel := context.WithCancel(context.Background())
 		ended := make(chan error, 1)
 		go func() { ended <- s.Serve(ctx, l) }()
@@ -140,7 +139,7 @@ func TestReadingsNeverBurden(t *testing.T) {
 			if e.Err != c.want || !e.At.IsZero() {
 				t.Errorf("%+v, want %q", e, c.want)
 			}
-			for end := time.Now().Add(10 * time.Second); p.Snapshot().Backends[0].Replicas[0].State != Healthy; time.Sleep(time.Millisecond) {
+			for end := time.Now().Add(patience); p.Snapshot().Backends[0].Replicas[0].State != Healthy; time.Sleep(time.Millisecond) {
 				if time.Now().After(end) {
 					t.Fatalf("the replica is %+v", p.Snapshot().Backends[0].Replicas[0])
 				}

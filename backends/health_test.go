@@ -93,10 +93,12 @@ func TestProbeOutcomes(t *testing.T) {
 		}, silent},
 		{"anything else", func(*http.Request) (*http.Response, error) { return nil, errors.New("secret words") }, unclear},
 	} {
-		got := r.probe(t.Context(), &http.Client{Transport: c.do}, r.settings.Load().health)
-		if got != c.want {
-			t.Errorf("%s: %d, want %d (%s)", c.name, got, c.want, c.want)
-		}
+		synctest.Test(t, func(t *testing.T) { // whose time no machine can run out of
+			got := r.probe(t.Context(), &http.Client{Transport: c.do}, r.settings.Load().health)
+			if got != c.want {
+				t.Errorf("%s: %d, want %d (%s)", c.name, got, c.want, c.want)
+			}
+		})
 	}
 	// And so on a real socket, with the client that is really used.
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -252,7 +254,7 @@ func TestDrainAndStart(t *testing.T) {
 	r := p.All()[0].replicas[0]
 	shown := func(want State, reason string) {
 		t.Helper()
-		until(t, 10*time.Second, want.String(), func() bool {
+		until(t, patience, want.String(), func() bool {
 			st := p.Snapshot().Backends[0].Replicas[0]
 			return st.State == want && strings.Contains(st.Reason, reason)
 		})
@@ -265,7 +267,7 @@ func TestDrainAndStart(t *testing.T) {
 	r.Drain("ana: a new driver")
 	shown(Draining, "ana: a new driver")
 	last := r.status().LastOK
-	until(t, 10*time.Second, "probed again and again", func() bool { return r.status().LastOK.Sub(last) > 50*time.Millisecond })
+	until(t, patience, "probed again and again", func() bool { return r.status().LastOK.Sub(last) > 50*time.Millisecond })
 	c.Health.Rise = 1
 	c.URLs = append(c.URLs, "http://127.0.0.1:1")
 	if err := p.Apply([]Config{c}); err != nil {

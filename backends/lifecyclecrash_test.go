@@ -158,6 +158,14 @@ func keepsDrains(t *testing.T, p *platform) {
 	}
 }
 
+// obstruct puts a file where the directory of the lifecycle's file is, as soon as
+// nothing is being written there.
+func (p *platform) obstruct() {
+	p.t.Helper()
+	dir := filepath.Dir(p.file)
+	p.until("the directory to be gone", func() bool { return errors.Join(os.RemoveAll(dir), os.WriteFile(dir, nil, 0o600)) == nil })
+}
+
 // A file that can't be written has nothing begun, and one that can't be read
 // nobody starts with.
 func TestLifecycleFile(t *testing.T) {
@@ -166,12 +174,7 @@ func TestLifecycleFile(t *testing.T) {
 	c := housed(t, d, "chat", 1)
 	p := start(t, d, c)
 	p.up()
-	if err := os.RemoveAll(filepath.Dir(p.file)); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Dir(p.file), nil, 0o600); err != nil { // where the directory was
-		t.Fatal(err)
-	}
+	p.obstruct()
 	_, err := p.life.Begin(t.Context(), Order{Action: ActRestart, Names: []string{"chat"}, Last: true})
 	var refused *OrderError
 	if err == nil || errors.As(err, &refused) || len(p.pool.Snapshot().Jobs) != 1 || p.status(0, 0).State != Healthy {
@@ -194,9 +197,7 @@ func TestLifecycleFile(t *testing.T) {
 	done := p.request(0, 0)
 	id := p.begins(Order{Action: ActRestart, Names: []string{"chat"}, Last: true})
 	p.until("the drain", func() bool { return p.now(id, 0) == StepDrain })
-	if err := errors.Join(os.RemoveAll(filepath.Dir(p.file)), os.WriteFile(filepath.Dir(p.file), nil, 0o600)); err != nil {
-		t.Fatal(err)
-	}
+	p.obstruct()
 	done()
 	j := p.ended(id)
 	contains(t, j.Err, "write down what is to be done to it", filepath.Dir(p.file))

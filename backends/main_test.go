@@ -104,7 +104,7 @@ func count() counts {
 
 // left waits until there are no more than then, and says which there are; "": none.
 func (c counts) left() string {
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(2 * time.Millisecond) {
 		now := count()
 		if now.goroutines <= c.goroutines && now.files <= c.files {
 			return ""

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
 	"path/filepath"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
+	"golang.org/x/sys/unix"
 
 	"pilothouse/backends/docker"
 	"pilothouse/backends/dockertest"
@@ -99,18 +99,36 @@ func housed(t *testing.T, d *dockertest.Engine, name string, n int, flags ...str
 			Command: append([]string{"sim", "--listen", "0.0.0.0:8000", "--speed", "20", "--model", "model-" + name}, flags...)},
 	}, Health: Health{Interval: Duration(50 * time.Millisecond), Ramp: Duration(200 * time.Millisecond)}}
 	for i := range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		addr := l.Addr().String()
-		defer l.Close() // when all have got one
+		addr := reserve(t)
 		c.URLs = append(c.URLs, "http://"+addr)
 		r := ContainerReplica{Name: fmt.Sprintf("%s-%s-%d", prefixOf(t), name, i), Ports: []string{addr + ":8000"}}
 		c.Container.Replicas = append(c.Container.Replicas, r)
 		t.Cleanup(func() { discard(t, d, r.Name) })
 	}
 	return c
+}
+
+// reserve is an address on loopback that nobody else is given until the test
+// ends: a socket is bound to it, which refuses connections, and beside which one
+// that names the address may listen.
+func reserve(t testing.TB) string {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	at, err := unix.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("127.0.0.1:%d", at.(*unix.SockaddrInet4).Port)
 }
 
 func prefixOf(t *testing.T) string { return strings.ToLower(strings.ReplaceAll(t.Name(), "/", "-")) }
@@ -222,7 +240,7 @@ func (p *platform) ended(id int) (j Job) {
 
 func (p *platform) until(what string, is func() bool) {
 	p.t.Helper()
-	for end := time.Now().Add(30 * time.Second); !is(); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); !is(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
 			p.t.Fatalf("waited in vain for %s\n%s", what, p.describe())
 		}

@@ -260,7 +260,7 @@ func TestProbes(t *testing.T) {
 	r := p.All()[0].replicas[0]
 	reach := func(want State) {
 		t.Helper()
-		for end := time.Now().Add(10 * time.Second); p.Snapshot().Backends[0].Replicas[0].State != want; time.Sleep(time.Millisecond) {
+		for end := time.Now().Add(patience); p.Snapshot().Backends[0].Replicas[0].State != want; time.Sleep(time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatalf("never %s", want)
 			}

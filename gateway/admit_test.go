@@ -92,13 +92,15 @@ func TestWaitsForRoom(t *testing.T) {
 	if got := len(n.Engine.Requests()); got != 1 {
 		t.Fatalf("the engine has %d requests, and room for one", got)
 	}
-	s := n.Snapshot()
-	phases := map[gateway.Phase]int{}
-	for _, r := range s.Live {
-		phases[r.Phase]++
-	}
-	if phases[gateway.PhaseQueued] != 4 || phases[gateway.PhasePrefill] != 1 || len(s.Queues["chat"].Orgs) != 2 {
-		t.Errorf("phases %v, line %+v", phases, s.Queues["chat"])
+	eventually(t, "each is seen in its phase", func() bool {
+		phases := map[gateway.Phase]int{}
+		for _, r := range n.Snapshot().Live {
+			phases[r.Phase]++
+		}
+		return phases[gateway.PhaseQueued] == 4 && phases[gateway.PhasePrefill] == 1
+	})
+	if line := n.Snapshot().Queues["chat"]; len(line.Orgs) != 2 {
+		t.Errorf("the line is %+v", line)
 	}
 	answerAndClose(first)
 	var order []string
@@ -163,7 +165,7 @@ func TestLeavesTheLine(t *testing.T) {
 // asks for more than the engine can ever hold, is told so and costs nothing.
 func TestOverloaded(t *testing.T) {
 	t.Parallel()
-	n := serveNarrow(t, func(b *backends.Config) { b.Queue.Length, b.Queue.Wait = 1, backends.Duration(3*time.Second) })
+	n := serveNarrow(t, func(b *backends.Config) { b.Queue.Length, b.Queue.Wait = 1, backends.Duration(6*time.Second) })
 	n.send("acme", "first")
 	held := <-n.asked
 	waits := n.send("acme", "waits")

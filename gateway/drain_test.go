@@ -50,7 +50,7 @@ func (s *service) stopping() {
 }
 
 func TestDrain(t *testing.T) {
-	s := serve(t)
+	s := serve(t, func(set *setup) { set.Config.Server.DrainTimeout = backends.Duration(patience) })
 	kept := s.Dial() // a connection from before
 	kept.Send(words(s).Replace(get + "\r\n"))
 	kept.Answer("GET")
@@ -82,7 +82,7 @@ func TestDrain(t *testing.T) {
 	if a := c.Answer("POST"); a.StatusCode != 200 || a.Body != event("one")+event("two")+"data: [DONE]\n\n" {
 		t.Errorf("the stream in flight: %d %q", a.StatusCode, a.Body)
 	}
-	if took := s.Stop(); took > 3*time.Second {
+	if took := s.Stop(); took > patience/2 {
 		t.Errorf("Run returned %v after the last request", took)
 	}
 	if got := len(s.Engine.Requests()); got != 1 {
@@ -110,7 +110,7 @@ func TestDrainTimeout(t *testing.T) {
 		s.Engine.Answer(func(c *engineConn, _ *engineRequest) { asked <- c })
 		unary.Send(s.post("/v1/chat/completions", "acme", chat(false, "hi")))
 		up := <-asked
-		if took := s.Stop(); took < limit || took > limit+4*time.Second {
+		if took := s.Stop(); took < limit || took > patience/2 {
 			t.Errorf("Run took %v, want %v", took, limit)
 		}
 		a, err := c.TryAnswer("POST")
@@ -142,7 +142,7 @@ func TestDrainTimeout(t *testing.T) {
 
 // An answer that is being written is in flight, however slowly it is taken.
 func TestDrainWaitsForWrites(t *testing.T) {
-	s := serve(t)
+	s := serve(t, func(set *setup) { set.Config.Server.DrainTimeout = backends.Duration(patience) })
 	s.Engine.Answer(longUnary)
 	c := s.Dial()
 	c.Conn.(*net.TCPConn).SetReadBuffer(64 << 10)
@@ -173,7 +173,7 @@ func TestStopBound(t *testing.T) {
 	c := s.Dial()
 	c.Send(s.post("/v1/chat/completions", "acme", chat(false, "hi")))
 	eventually(t, "the answer is being written", func() bool { return inStack("gateway.(*conn).Write") })
-	if took := s.Stop(); took > 5*time.Second {
+	if took := s.Stop(); took > patience/2 {
 		t.Errorf("Run took %v", took)
 	}
 	noGoroutines(t)

@@ -15,6 +15,10 @@ func (g *Gateway) ServeConn(c net.Conn) error { return g.newServer().ServeConn(c
 // the real one again, within a tenth of a second.
 func (g *Gateway) TurnClock(by time.Duration) { g.clock.ahead.Add(int64(by)) }
 
+// Quiet tells whether no request is under way, and all that ended are booked:
+// counted, and in the log. Those that are in no socket's hands yet it can't know.
+func (g *Gateway) Quiet() bool { return g.stats.inflight.Load() == 0 && !g.listener.busy() }
+
 // Left tells what is left of requests: "" once all of them are over. Whatever way
 // a request has ended, it has given everything back.
 func (g *Gateway) Left() string {

@@ -242,7 +242,7 @@ func TestHostile(t *testing.T) {
 	if len(hello) != 91 {
 		t.Fatalf("HELLO has %d bytes", len(hello))
 	}
-	s := serve(t, func(set *setup) { set.Config.Server.ReadTimeout = backends.Duration(time.Second) })
+	s := serve(t, func(set *setup) { set.Config.Server.ReadTimeout = backends.Duration(3 * time.Second) })
 	fill := words(s)
 	for _, table := range [][]hostile{framing, lines, targets, credentials} {
 		for _, h := range table {

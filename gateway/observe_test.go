@@ -149,9 +149,10 @@ func TestInFlight(t *testing.T) {
 	c.Send(s.post("/v1/chat/completions", "acme", chat(true, "hi"), "X-Request-Id: look-at-me"))
 	live := func(phase gateway.Phase) (r gateway.Record) {
 		t.Helper()
+		since := time.Now() // all that has happened by then is in what comes after
 		eventually(t, "seen in phase "+phase.String(), func() bool {
 			s := s.Gateway.Snapshot()
-			if len(s.Live) != 1 || s.InFlight != 1 || s.Backends["chat"].InFlight != 1 {
+			if s.At.Before(since) || len(s.Live) != 1 || s.InFlight != 1 || s.Backends["chat"].InFlight != 1 {
 				return false
 			}
 			r = s.Live[0]

@@ -197,7 +197,7 @@ func TestGrantsLift(t *testing.T) {
 	r.Restart()
 	r.want("revoked, after a restart", "wide", acmeWindows(7, 5, -1))
 
-	short := grant(3, 2*time.Second)
+	short := grant(3, 5*time.Second)
 	pass("granted for a moment", true)
 	eventually(t, "it is over", func() bool { return time.Now().After(short.Until) })
 	r.want("over", "wide", acmeWindows(8, 5, -1))

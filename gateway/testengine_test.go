@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // engine is a backend of nothing but sockets. It keeps every byte that it gets,
@@ -69,9 +71,11 @@ func (c *engineConn) Reset() {
 	c.Close()
 }
 
-func newEngine(t testing.TB) *engine {
+func newEngine(t testing.TB) *engine { return newEngineAt(t, "127.0.0.1:0") }
+
+func newEngineAt(t testing.TB, addr string) *engine {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,6 +87,29 @@ func newEngine(t testing.TB) *engine {
 		e.wg.Wait()
 	})
 	return e
+}
+
+// reserve is an address on loopback that nobody else is given until the test
+// ends: a socket is bound to it, which refuses connections, and beside which one
+// that names the address may listen.
+func reserve(t testing.TB) string {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	at, err := unix.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("127.0.0.1:%d", at.(*unix.SockaddrInet4).Port)
 }
 
 // Answer sets what happens to requests from now on. f may block; it runs in a

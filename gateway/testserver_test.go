@@ -259,9 +259,11 @@ func (s *service) Accesses() (lines []map[string]any) {
 }
 
 // Idle waits until nothing is left of any request: none in flight, here or at a
-// replica, and nothing reserved.
+// replica, and nothing reserved. All are counted and in the log then, and in the
+// snapshots.
 func (s *service) Idle(key string) {
 	s.t.Helper()
+	eventually(s.t, "all are booked", s.Gateway.Quiet)
 	since := time.Now()
 	eventually(s.t, "nothing in flight", func() bool {
 		g, p := s.Gateway.Snapshot(), s.Pool.Snapshot()

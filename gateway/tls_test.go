@@ -162,10 +162,10 @@ func TestTLSOutlivesItsHandshake(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(set *setup) {
 		set.withTLS(t)
-		set.Config.Server.ReadTimeout = backends.Duration(200 * time.Millisecond)
+		set.Config.Server.ReadTimeout = backends.Duration(2 * time.Second)
 	})
 	c, more := s.begin()
-	after := time.After(500 * time.Millisecond)
+	after := time.After(2500 * time.Millisecond)
 	<-after
 	more <- "two"
 	close(more)
@@ -175,12 +175,7 @@ func TestTLSOutlivesItsHandshake(t *testing.T) {
 }
 
 func TestRedirect(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	l.Close()
+	addr := reserve(t)
 	s := serve(t, func(set *setup) {
 		set.withTLS(t)
 		set.Config.Server.TLS.RedirectListen = addr

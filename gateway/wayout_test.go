@@ -40,7 +40,7 @@ func wayOutBackends(t *testing.T, url, going string) []backends.Config {
 	dead, gone := of("dead", backends.Timeouts{}), of("gone", backends.Timeouts{})
 	dead.URLs, gone.URLs = []string{deadURL(t)}, []string{going}
 	all := []backends.Config{of("counts", backends.Timeouts{}), of("silent", backends.Timeouts{}), of("late", backends.Timeouts{FirstByte: short}),
-		of("stalls", backends.Timeouts{NextByte: short}), of("endless", backends.Timeouts{Total: 2 * short}), dead, gone}
+		of("stalls", backends.Timeouts{NextByte: short}), of("endless", backends.Timeouts{Total: 10 * short}), dead, gone}
 	all[0].Aliases, all[0].Routes = []string{"alias"}, []string{"/text2sql"}
 	return all
 }
@@ -155,7 +155,7 @@ func waysOut() []wayOut {
 // last byte of its answer.
 func TestWaysOut(t *testing.T) {
 	t.Parallel()
-	e, going := newEngine(t), newEngine(t)
+	e, going := newEngine(t), newEngineAt(t, reserve(t))
 	s := serve(t, func(s *setup) {
 		s.Backends = wayOutBackends(t, e.URL, going.URL)
 		s.Config.Server.AdminListen = "127.0.0.1:0"
@@ -283,7 +283,7 @@ func (w *wayOut) row(s *service, request, id, got string) booked {
 // for it.
 func TestStaleAndGone(t *testing.T) {
 	t.Parallel()
-	e := newEngine(t)
+	e := newEngineAt(t, reserve(t))
 	s := serve(t, func(s *setup) { s.Backends = []backends.Config{patient(e.URL)} })
 	s.ask(t, chatPath, chat(false, "hi"))
 	eventually(t, "the connection is idle", func() bool { return s.Pool.Snapshot().Backends[0].Replicas[0].Idle == 1 })

@@ -52,6 +52,15 @@ func TestProcessesOfARealContainer(t *testing.T) {
 		t.Fatal(err)
 	}
 	inside := got.Container.State.Pid
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) { // until the engine's own program has become it
+		name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", inside))
+		if err != nil || time.Now().After(end) {
+			t.Fatalf("process %d is %q, %v", inside, name, err)
+		}
+		if string(name) == "talker\n" {
+			break
+		}
+	}
 	worker, stranger := start(t), start(t)
 	enter(t, worker, inside)
 
@@ -66,7 +75,7 @@ func TestProcessesOfARealContainer(t *testing.T) {
 	go func() { done <- s.Run(run) }()
 	t.Cleanup(func() { stop(); <-done })
 	snap := s.Snapshot()
-	for end := time.Now().Add(10 * time.Second); len(snap.GPUs) == 0 || snap.GPUs[0].At.IsZero(); snap = s.Snapshot() {
+	for end := time.Now().Add(30 * time.Second); len(snap.GPUs) == 0 || snap.GPUs[0].At.IsZero(); snap = s.Snapshot() {
 		if time.Now().After(end) {
 			t.Fatalf("%+v", snap)
 		}

@@ -97,7 +97,7 @@ func TestKernelLogIsFollowed(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	events, done := make(chan Event, 10), make(chan error, 1)
 	go func() { done <- kernelLog(file).Watch(ctx, func(e Event) { events <- e }) }()
-	if e := <-events; e.XID != 48 || !e.Old || time.Since(e.At).Round(time.Second) != time.Minute {
+	if e := <-events; e.XID != 48 || !e.Old || time.Since(e.At) < 59*time.Second || time.Since(e.At) > 70*time.Second {
 		t.Errorf("%+v, %v ago", e, time.Since(e.At))
 	}
 	write(0, "NVRM: Xid (PCI:0000:01:00): 79, new")

@@ -138,7 +138,7 @@ func all(t *testing.T, e *Engine, kind Trouble, but ...string) {
 func TestNoEngine(t *testing.T) {
 	quiet(t)
 	all(t, open(t, Host{Host: "unix://" + filepath.Join(t.TempDir(), "none"), Timeout: Duration(brief)}), Away)
-	all(t, open(t, Host{Host: "tcp://" + freePort(t), Timeout: Duration(brief)}), Away)
+	all(t, open(t, Host{Host: "tcp://" + reserve(t), Timeout: Duration(brief)}), Away)
 }
 
 // What answers on the wire, and is no engine.

@@ -197,8 +197,8 @@ func TestEngineFails(t *testing.T) {
 	d := dockertest.Start(t, "--live-restore")
 	d.Talker(t)
 	quiet(t)
-	e := open(t, Host{Name: "gpu1", Host: d.Host(), Timeout: Duration(time.Second)})
-	e.heavy = time.Second
+	e := open(t, Host{Name: "gpu1", Host: d.Host(), Timeout: Duration(4 * time.Second)})
+	e.heavy = 4 * time.Second
 	w := watch(t, e)
 	reading(t)
 	s := talker(t, d, "", "lines:10", "wait")
@@ -212,7 +212,7 @@ func TestEngineFails(t *testing.T) {
 			if is[*EngineError](t, err).Kind != kind {
 				t.Errorf("the log: %v", err)
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(60 * time.Second):
 			t.Error("the log is still followed")
 		}
 		until(t, "the loss to be told", func() bool { return slices.Contains(w.of(s.Name), Lost) })
@@ -237,6 +237,9 @@ func TestEngineFails(t *testing.T) {
 	logs := follow(t, e, s.Name, LogOptions{})
 	logs.has(t, 10)
 	d.Pause(t)
+	hasty := open(t, Host{Host: d.Host(), Timeout: Duration(brief)})
+	until(t, "the engine to stand still", func() bool { return hasty.Ping(t.Context()) != nil })
+	hasty.Close()
 	trouble(Slow, logs)
 	d.Resume(t)
 	works(logs)

@@ -3,6 +3,7 @@ package docker
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
 	"regexp"
 	"runtime"
@@ -22,6 +23,9 @@ var shared = sync.OnceValues(func() (*dockertest.Engine, error) { return dockert
 var sharing bool // whether shared was started
 
 func TestMain(m *testing.M) {
+	if l, err := net.Listen("tcp", "127.0.0.1:0"); err == nil { // what the runtime opens at the first socket is not a test's
+		l.Close()
+	}
 	code := m.Run()
 	if sharing {
 		if d, err := shared(); err == nil {
@@ -69,7 +73,7 @@ func descriptors(t testing.TB) int {
 // until waits for a condition.
 func until(t testing.TB, what string, is func() bool) {
 	t.Helper()
-	for end := time.Now().Add(15 * time.Second); !is(); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(60 * time.Second); !is(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("waited in vain for %s", what)
 		}

@@ -102,7 +102,7 @@ func TestPull(t *testing.T) {
 	if r := is[*Refusal](t, err); strings.Contains(r.Error(), "\x1b") || !strings.Contains(r.Error(), "pull image") {
 		t.Errorf("an image that is not there: %v", err)
 	}
-	err = e.EnsureImage(ctx, freePort(t)+"/test/image:1", "missing", nil)
+	err = e.EnsureImage(ctx, reserve(t)+"/test/image:1", "missing", nil)
 	is[*Refusal](t, err)
 
 	s := talker(t, d, "", "wait")

@@ -81,7 +81,7 @@ func TestTLS(t *testing.T) {
 	serverCert, serverKey, _, _ := sign(t, "engine", ca)
 	clientCert, clientKey, _, _ := sign(t, "pilothouse", ca)
 	strangerCert, strangerKey, _, _ := sign(t, "stranger", other)
-	addr := freePort(t)
+	addr := reserve(t)
 	d := dockertest.Start(t, "--host", "tcp://"+addr, "--tlsverify", "--tlscacert", ca.file, "--tlscert", serverCert, "--tlskey", serverKey)
 	d.Talker(t)
 	quiet(t)
@@ -105,7 +105,7 @@ func TestTLS(t *testing.T) {
 		"another name":            {"localhost:" + port, "certificate", TLS{ca.file, clientCert, clientKey}},
 		"no certificate":          {addr, "certificate", TLS{ca.file, "", ""}},
 		"a stranger's ":           {addr, "certificate", TLS{ca.file, strangerCert, strangerKey}},
-		"nobody, at another port": {freePort(t), "refused", TLS{ca.file, clientCert, clientKey}},
+		"nobody, at another port": {reserve(t), "refused", TLS{ca.file, clientCert, clientKey}},
 	} {
 		e := open(t, Host{Name: "tls", Host: "tcp://" + o.host, TLS: o.tls})
 		err := e.Ping(t.Context())
@@ -161,7 +161,7 @@ func startSSH(t *testing.T) *sshServer {
 		t.Fatal(err)
 	}
 	s := &sshServer{dir: t.TempDir(), user: who.Username}
-	_, s.port, _ = net.SplitHostPort(freePort(t))
+	_, s.port, _ = net.SplitHostPort(reserve(t))
 	for _, key := range []string{"host", "mine", "stranger"} {
 		if out, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", s.path(key)).CombinedOutput(); err != nil {
 			t.Fatalf("%v %s", err, out)

@@ -3,6 +3,7 @@ package docker
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/moby/moby/api/types/mount"
 	"github.com/moby/moby/client"
+	sys "golang.org/x/sys/unix"
 )
 
 // Every setting arrives at the engine, as it tells itself.
@@ -187,7 +189,7 @@ func TestGPUs(t *testing.T) {
 // reached at their published ports, and nowhere else.
 func TestNetwork(t *testing.T) {
 	e, d := local(t)
-	port := freePort(t)
+	port := reserve(t)
 	server := talker(t, d, "-server", "serve::8000", "wait")
 	server.Networks = []Network{{Name: "private", Aliases: []string{"text2sql", "sql.local"}}, {Name: "second", Aliases: []string{"elsewhere"}}}
 	server.Ports = []string{port + ":8000"}
@@ -231,14 +233,27 @@ func TestNetwork(t *testing.T) {
 	}
 }
 
-func freePort(t *testing.T) string {
+// reserve is an address on loopback that nobody else is given until the test
+// ends: a socket is bound to it, which refuses connections, and beside which one
+// that names the address may listen.
+func reserve(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	fd, err := sys.Socket(sys.AF_INET, sys.SOCK_STREAM|sys.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Cleanup(func() { sys.Close(fd) })
+	if err := sys.SetsockoptInt(fd, sys.SOL_SOCKET, sys.SO_REUSEADDR, 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := sys.Bind(fd, &sys.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	at, err := sys.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("127.0.0.1:%d", at.(*sys.SockaddrInet4).Port)
 }
 
 // A container that can't be put into all its networks is none.
@@ -272,7 +287,7 @@ func TestOwnImage(t *testing.T) {
 	e, d := local(t)
 	s := talker(t, d, "", "sim", "--listen", "0.0.0.0:8000")
 	s.Image = d.Image(t)
-	port := freePort(t)
+	port := reserve(t)
 	s.Networks, s.Ports = []Network{{Name: "own"}}, []string{port + ":8000"}
 	run(t, e, s)
 	way := &http.Transport{DisableKeepAlives: true}

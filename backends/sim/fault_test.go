@@ -253,7 +253,8 @@ func TestSlowPrefill(t *testing.T) {
 	if err := s.SetFaults(sim.Fault{Kind: sim.SlowPrefill, Factor: 60_000, Next: 1}); err != nil {
 		t.Fatal(err)
 	}
-	slow, normal := took(), took()
+	slow := took()
+	normal := min(took(), took(), took()) // the machine may have paused in one
 	if slow < 200*time.Millisecond || normal > slow/2 {
 		t.Errorf("a slow prefill took %v, a normal one %v", slow, normal)
 	}

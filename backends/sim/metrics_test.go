@@ -88,7 +88,7 @@ func TestMetricsSayWhatHappened(t *testing.T) {
 	if began := time.Unix(int64(got["process_start_time_seconds"]), 0); time.Since(began) > time.Minute {
 		t.Errorf("started at %v", began)
 	}
-	if sum := got["vllm:request_decode_time_seconds_sum"+labels]; sum < 0.03 || sum > 3 {
+	if sum := got["vllm:request_decode_time_seconds_sum"+labels]; sum < 0.03 || sum > 15 {
 		t.Errorf("57 steps at speed 50 took %v s", sum)
 	}
 }

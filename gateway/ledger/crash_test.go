@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -70,8 +71,9 @@ func child(dir string) {
 // said is the last thing that children said of a request.
 type said map[string]string
 
-// run has a child write until it is killed, at a moment that nobody chose.
-func (s said) run(t *testing.T, dir string) {
+// run has a child write until it is killed, at a moment that nobody chose: after
+// its start, or after it has begun to write.
+func (s said) run(t *testing.T, dir string, writing bool) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), childDir+"="+dir)
@@ -82,10 +84,15 @@ func (s said) run(t *testing.T, dir string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	kill := time.AfterFunc(time.Duration(rand.Int64N(int64(200*time.Millisecond))), func() { cmd.Process.Kill() }) //nolint:errcheck // Wait says
-	defer kill.Stop()
+	kill := sync.OnceFunc(func() {
+		time.AfterFunc(time.Duration(rand.Int64N(int64(200*time.Millisecond))), func() { cmd.Process.Kill() }) //nolint:errcheck // Wait says
+	})
+	if !writing {
+		kill()
+	}
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
+		kill()
 		what, id, _ := strings.Cut(lines.Text(), " ")
 		if what == "failed" {
 			t.Errorf("the child: %s", lines.Text())
@@ -103,7 +110,7 @@ func TestKilled(t *testing.T) {
 	dir := t.TempDir()
 	all := make(said)
 	for round := range 20 {
-		all.run(t, dir)
+		all.run(t, dir, round%4 != 0)
 		if round%2 == 1 {
 			continue // so that the next child has two deaths to recover from
 		}

@@ -113,8 +113,8 @@ func TestRedisLease(t *testing.T) {
 				if l.Ceiling != st.ceiling || l.Others != st.others || l.OthersUsed != st.ofThose {
 					t.Errorf("step %d: ceiling %d others %d used %d, want %d %d %d", i, l.Ceiling, l.Others, l.OthersUsed, st.ceiling, st.others, st.ofThose)
 				}
-				if at := l.Until.Sub(before); at < 29*time.Second || at > 30*time.Second {
-					t.Errorf("step %d: the lease lasts %v, want a little less than 30 s", i, at)
+				if l.Until.Sub(before) < 29*time.Second || time.Until(l.Until) > 30*time.Second {
+					t.Errorf("step %d: the lease lasts %v, want a little less than 30 s", i, l.Until.Sub(before))
 				}
 			}
 		})
@@ -152,8 +152,9 @@ func TestRedisCounters(t *testing.T) {
 // What a gateway leased and did not use returns when it is gone; what it used
 // does not, nor, for some time, what its requests in flight hold.
 func TestRedisDeadGateway(t *testing.T) {
+	t.Parallel()
 	s := redistest.Start(t)
-	const ttl = 150 * time.Millisecond
+	const ttl = 800 * time.Millisecond
 	a, b := gatewayOn(t, s.URL(), "a", ttl), gatewayOn(t, s.URL(), "b", ttl)
 	c := tokensOf("acme")
 	died := time.Now()
@@ -341,7 +342,7 @@ func TestRedisLosesData(t *testing.T) {
 				}
 				epoch = b.Epoch()
 			})
-			a.settling, b.settling = 300*time.Millisecond, 300*time.Millisecond
+			a.settling, b.settling = 2*time.Second, 2*time.Second
 			if name != "lost its scripts" {
 				until(t, "b sees it", func() bool { return b.round(ctx) == nil && b.Epoch() != epoch })
 				if _, err := b.Lease([]Ask{ask(idle, 100, 0, 0, 10, 100)}); !errors.Is(err, ErrSettling) {
@@ -442,7 +443,7 @@ func TestRedisFailures(t *testing.T) {
 				})
 			}
 			wait.Wait()
-			if took := time.Since(began); took > 3*callTimeout {
+			if took := time.Since(began); took > 10*callTimeout { // one after the other, they would take 20
 				t.Errorf("20 calls took %v", took)
 			}
 			if err := r.round(context.Background()); err == nil || strings.Contains(err.Error(), password) {

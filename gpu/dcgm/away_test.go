@@ -137,7 +137,7 @@ func TestLeaver(t *testing.T) {
 	}
 	leave()
 	all.Wait()
-	for end := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; {
+	for end := time.Now().Add(20 * time.Second); runtime.NumGoroutine() > before; {
 		if time.Now().After(end) {
 			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
 		}

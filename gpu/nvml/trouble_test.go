@@ -102,7 +102,7 @@ func TestAHungCall(t *testing.T) {
 	until(t, "the call hangs", func() bool { return len(f.works[0].turn) == 1 })
 	began := time.Now()
 	f.read(1, gpu.All)
-	if took := time.Since(began); took > time.Second {
+	if took := time.Since(began); took > 10*time.Second { // of the 30 for which the call hangs
 		t.Errorf("the other device took %v", took)
 	}
 	if _, err := f.Read(t.Context(), 0, gpu.Fast); !errors.Is(err, errBusy) {
@@ -123,7 +123,7 @@ func TestAHungCall(t *testing.T) {
 				return
 			default:
 				began := time.Now()
-				if _, err := f.Read(t.Context(), 1, gpu.Fast); err != nil || time.Since(began) > time.Second {
+				if _, err := f.Read(t.Context(), 1, gpu.Fast); err != nil || time.Since(began) > 10*time.Second {
 					reading <- errors.Join(err, errors.New("held up"))
 					return
 				}
