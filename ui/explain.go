@@ -91,7 +91,7 @@ func (d *explainDialog) view(t *widget.Theme, w, h int) string {
 	d.what.Draw(body, d.page.off)
 	c := widget.NewCanvas(t, bw-2, bh-2)
 	c.Lay(2, 1, body)
-	return widget.Box(t, bw, bh, true, "request "+d.what.ID+" "+t.Dot+" "+d.what.Why, note, c.String())
+	return widget.Box(t, bw, bh, true, widget.Title{Name: "request " + d.what.ID + " " + t.Dot + " " + d.what.Why, Note: note}, c.String())
 }
 
 // text is what is shown, to take elsewhere.

@@ -50,7 +50,7 @@ func (d *factsDialog) view(t *widget.Theme, w, h int) string {
 	}
 	c := widget.NewCanvas(t, bw-2, bh-2)
 	drawFacts(c, 2, 1, lines[d.page.off:min(len(lines), d.page.off+d.page.rows)])
-	return widget.Box(t, bw, bh, true, d.title, note, c.String())
+	return widget.Box(t, bw, bh, true, widget.Title{Name: d.title, Note: note}, c.String())
 }
 
 // factLine is one line of a fact that may need several.

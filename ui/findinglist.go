@@ -85,5 +85,5 @@ func (d *findingsDialog) view(t *widget.Theme, w, h int) string {
 			c.Mark(0, i, c.W, widget.Selected)
 		}
 	}
-	return widget.Box(t, bw, bh, true, "findings", "enter shows it", c.String())
+	return widget.Box(t, bw, bh, true, widget.Title{Name: "findings", Note: "enter shows it"}, c.String())
 }

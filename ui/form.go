@@ -107,10 +107,12 @@ func (f *form) accept() (done bool, cmd tea.Cmd) {
 	return true, cmd
 }
 
-// The widths of a form, and of what is typed into it.
+// formWidth is that of a form, inputWidth that of what is typed in it, and
+// shortInput the least of that which hints leave.
 const (
 	formWidth  = 72
 	inputWidth = 34
+	shortInput = 12
 )
 
 func (f *form) view(t *widget.Theme, w, h int) string {
@@ -131,9 +133,13 @@ func (f *form) view(t *widget.Theme, w, h int) string {
 	room := max(0, c.H-tail-1)
 	drawFacts(c, 2, 1, lines[:min(len(lines), room)])
 	y := max(0, c.H-tail) + 1
+	room = inputWidth
+	for _, fi := range f.fields { // a hint is worth more than room for a long text
+		room = min(room, max(shortInput, c.W-label-11-t.Width(fi.hint)))
+	}
 	for i, fi := range f.fields {
 		c.Text(2, y, label, widget.Muted, fi.label)
-		f.draw(c, 2+label+2, y, fi, f.at == i)
+		f.draw(c, 2+label+2, y, room, fi, f.at == i)
 		y++
 	}
 	for _, l := range wrong {
@@ -145,15 +151,12 @@ func (f *form) view(t *widget.Theme, w, h int) string {
 	if f.looking {
 		note = "looking"
 	}
-	return widget.Box(t, bw, bh, true, f.title, note, c.String())
+	return widget.Box(t, bw, bh, true, widget.Title{Name: f.title, Note: note}, c.String())
 }
 
-// draw shows a field between brackets, with its hint.
-func (f *form) draw(c *widget.Canvas, x, y int, fi *field, focused bool) {
-	w := min(inputWidth, c.W-x-4)
-	if n := c.Theme.Width(fi.hint); n > 0 {
-		w = min(w, max(8, c.W-x-n-7)) // a hint that is cut helps nobody
-	}
+// draw shows a field between brackets that are w cells apart, with its hint.
+func (f *form) draw(c *widget.Canvas, x, y, w int, fi *field, focused bool) {
+	w = min(w, c.W-x-4)
 	if w < 1 {
 		return
 	}

@@ -7,6 +7,7 @@ import (
 
 	"charm.land/bubbles/v2/key"
 
+	"pilothouse/ui/pane"
 	"pilothouse/ui/widget"
 )
 
@@ -44,7 +45,7 @@ func (m *Model) middle(h int) []string {
 	for _, s := range m.slots {
 		body := s.pane.View(s.w-border, s.h-border)
 		name, note := s.pane.Title() // which may depend on what had room
-		box := widget.Box(m.theme, s.w, s.h, s.pane == m.now().focus, name, note, body)
+		box := widget.Box(m.theme, s.w, s.h, s.pane == m.now().focus, widget.Title{Key: m.leads(s.pane), Name: name, Note: note}, body)
 		y := s.y
 		for line := range strings.SplitSeq(box, "\n") {
 			rows[y] += line
@@ -74,13 +75,17 @@ func (m *Model) working() []hint {
 	case n > 0:
 		return hints(m.dialogs[n-1].bindings())
 	}
-	views := m.keys.Views
-	if m.w < 100 {
+	k := &m.keys
+	views := k.Views
+	switch {
+	case len(m.free(views)) < len(views): // the digits mean something else here
+		views = []key.Binding{key.NewBinding(key.WithKeys("q"), key.WithHelp(k.Quit.Help().Key, viewNames[atOverview])),
+			key.NewBinding(key.WithKeys("]"), key.WithHelp(k.PrevView.Help().Key+" "+k.NextView.Help().Key, "views"))}
+	case m.w < 100:
 		views = []key.Binding{key.NewBinding(key.WithKeys("1"), key.WithHelp(fmt.Sprintf("1-%d", len(m.views)), "views"))}
 	}
-	k := &m.keys
-	return slices.Concat(hints(views), m.acting(), hints(m.own()), hints([]key.Binding{k.Next, k.Enter, k.Filter, k.Palette, k.Findings, k.Try,
-		k.Sort, k.Describe, k.Copy, k.Logs, k.Full, k.Pause, k.Earlier, k.Later, k.Quit}))
+	return slices.Concat(hints(views), m.acting(), hints(m.own()), hints(m.free([]key.Binding{k.Next, k.Enter, k.Filter, k.Palette, k.Findings, k.Try,
+		k.Sort, k.Describe, k.Copy, k.Logs, k.Full, k.Pause, k.Earlier, k.Later, k.Quit})))
 }
 
 func hints(keys []key.Binding) (all []hint) {
@@ -109,6 +114,41 @@ func (m *Model) acting() (all []hint) {
 		}
 	}
 	return all
+}
+
+// leads is the key that leads to the view of a pane's things; "": there is none.
+func (m *Model) leads(p pane.Pane) string {
+	at := 0
+	switch p {
+	case m.gpus, m.gpuView:
+		at = atGPUs
+	case m.backends, m.backendView:
+		at = atBackends
+	case m.requests, m.requestView:
+		at = atRequests
+	case m.quotas, m.quotaView:
+		at = atQuotas
+	case m.logs:
+		at = atLogs
+	default:
+		return ""
+	}
+	return m.keys.Views[at].Help().Key
+}
+
+// free are those of some bindings that the focused pane has no use of its own for.
+func (m *Model) free(all []key.Binding) []key.Binding {
+	taken := make(map[string]bool)
+	for _, b := range m.now().focus.Keys() {
+		if b.Enabled() {
+			for _, k := range b.Keys() {
+				taken[k] = true
+			}
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(b key.Binding) bool {
+		return !slices.ContainsFunc(b.Keys(), func(k string) bool { return !taken[k] })
+	})
 }
 
 // helpKey is the key of the help, where it works.

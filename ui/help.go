@@ -94,7 +94,7 @@ func (d *helpDialog) view(t *widget.Theme, w, h int) string {
 			c.Text(x+2+helpWords, y, helpColumn-helpWords-4, widget.Plain, l.desc)
 		}
 	}
-	return widget.Box(t, bw, bh, true, "help", note, c.String())
+	return widget.Box(t, bw, bh, true, widget.Title{Name: "help", Note: note}, c.String())
 }
 
 // help lists the keys that work here.
@@ -112,7 +112,7 @@ func (m *Model) help() dialog {
 	if m.opts.Seat != nil {
 		d.sections = append(d.sections, helpSection{title: "to act", keys: m.keys.acting()})
 	}
-	d.sections = append(d.sections, helpSection{title: "everywhere", keys: m.keys.global()})
+	d.sections = append(d.sections, helpSection{title: "everywhere", keys: m.free(m.keys.global())})
 	return d
 }
 

@@ -80,13 +80,13 @@ func (d *jobDialog) view(t *widget.Theme, w, h int) string {
 		bh := min(h, 3)
 		c := widget.NewCanvas(t, bw-2, bh-2)
 		c.Text(2, 0, c.W-3, widget.Muted, "the job is forgotten by now")
-		return widget.Box(t, bw, bh, true, "job "+d.id, "", c.String())
+		return widget.Box(t, bw, bh, true, widget.Title{Name: "job " + d.id}, c.String())
 	}
 	c := widget.NewCanvas(t, bw-2, max(0, h-2))
 	rows := pane.DrawJob(c, 1, 1, c.W-2, max(0, c.H-2), j, d.m.data.Now, d.m.data.Pool.Jobs...)
 	bh := min(h, rows+4)
 	c.Crop(bh - 2)
-	return widget.Box(t, bw, bh, true, pane.JobTitle(j, d.m.data.Now), "", c.String())
+	return widget.Box(t, bw, bh, true, widget.Title{Name: pane.JobTitle(j, d.m.data.Now)}, c.String())
 }
 
 // errLooking keeps a form open while what it asked for is under way.

@@ -78,6 +78,17 @@ func (m *Model) overview(t tier, w, h int) []slot {
 		bands[1].full = n
 		heights = share(h, bands)
 	}
+	if t == medium {
+		// What happened has some rows before the graphs are any higher than they
+		// need to be, unless something would go for that.
+		for n := 4; n > 2; n-- {
+			bands[3].least = n + border
+			if rows := share(h, bands); rows[2] >= 6+border && rows[3] > 0 && rows[4] > 0 {
+				heights = rows
+				break
+			}
+		}
+	}
 	order := []int{1, 0, 2, 3, 4}
 	var slots []slot
 	y := 0

@@ -103,7 +103,7 @@ func TestFocus(t *testing.T) {
 		}
 		got = append(got, focused(m))
 	}
-	want := []string{"2 backends", "traffic", "quotas", "events", "requests", "2 gpus", "requests", "events"}
+	want := []string{"backends", "traffic", "quotas", "events", "requests", "gpus", "requests", "events"}
 	if !slices.Equal(got, want) {
 		t.Errorf("focus goes %v, want %v", got, want)
 	}
@@ -131,14 +131,14 @@ func TestFocusComesBack(t *testing.T) {
 func TestFullScreen(t *testing.T) {
 	m := sized(with(calm()), 40, 10)
 	m.Update(press("f"))
-	if s := content(m); strings.Count(s, "╭") != 1 || !strings.Contains(s, "▸2 backends") {
+	if s := content(m); strings.Count(s, "╭") != 1 || !strings.Contains(s, "▸3 backends") {
 		t.Errorf("not one pane:\n%s", s)
 	}
 	// Full screen every pane has room, also those that had none.
 	for range 4 {
 		m.Update(press("tab"))
 	}
-	if s := content(m); !strings.Contains(s, "▸requests") || strings.Count(s, "╭") != 1 {
+	if s := content(m); !strings.Contains(s, "▸4 requests") || strings.Count(s, "╭") != 1 {
 		t.Errorf("tab doesn't reach the requests:\n%s", s)
 	}
 	m.View()
@@ -377,5 +377,22 @@ func BenchmarkFrame(b *testing.B) {
 		o.Gateway.(*fixedGateway).s, o.Pool.(*fixedPool).s, o.GPUs.(*fixedGPUs).s = d.Gateway, d.Pool, d.GPUs
 		m.Update(tick{})
 		m.View()
+	}
+}
+
+// In the logs digits choose a part of the log: the last row must not say that they
+// lead to views, and the palette leads to them all the same.
+func TestLogsHaveAWayOut(t *testing.T) {
+	m := sized(with(calm()), 120, 40)
+	m.Update(press("6"))
+	s := content(m)
+	if last := s[strings.LastIndexByte(s, '\n')+1:]; strings.Contains(last, "2 gpus") || !strings.Contains(last, "q overview") {
+		t.Errorf("the keys are %q", last)
+	}
+	for _, k := range []string{":", "o", "v", "e", "r", "v", "enter"} {
+		m.Update(press(k))
+	}
+	if m.at != atOverview {
+		t.Errorf("the palette leads to view %d", m.at)
 	}
 }

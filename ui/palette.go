@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"slices"
 
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
@@ -48,7 +49,7 @@ func (m *Model) acts() []command {
 	var now, others, cant []command
 	add := func(a *action, r pane.Ref, keyed bool) {
 		c := command{name: a.name, why: m.refusal(a, r), do: func(m *Model) tea.Cmd { return m.begin(a, r) }}
-		if len(a.kinds) > 0 && r != (pane.Ref{}) {
+		if slices.Contains(a.kinds, r.Kind) {
 			c.name += " " + objectWords(a, r)
 		}
 		if keyed && a.key != nil {
@@ -103,7 +104,7 @@ func (m *Model) sights() []command {
 			continue
 		}
 		k := b.Keys()[0]
-		all = append(all, command{name: b.Help().Desc, key: b.Help().Key, do: func(m *Model) tea.Cmd { return m.press(keyOf(k)) }})
+		all = append(all, command{name: b.Help().Desc, key: b.Help().Key, do: func(m *Model) tea.Cmd { return m.global(keyOf(k)) }})
 	}
 	for _, p := range []widget.Palette{widget.Auto, widget.Dark, widget.Light, widget.ColourBlind} {
 		all = append(all, command{name: "theme " + string(p), do: func(m *Model) tea.Cmd {
@@ -249,5 +250,5 @@ func (d *paletteDialog) view(t *widget.Theme, w, h int) string {
 	if len(d.found) == 0 {
 		c.Text(2, 2, c.W-3, widget.Muted, "nothing is called so")
 	}
-	return widget.Box(t, bw, bh, true, "commands", fmt.Sprintf("%d of %d", len(d.found), len(d.all)), c.String())
+	return widget.Box(t, bw, bh, true, widget.Title{Name: "commands", Note: fmt.Sprintf("%d of %d", len(d.found), len(d.all))}, c.String())
 }

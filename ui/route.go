@@ -41,6 +41,15 @@ func (m *Model) press(k tea.KeyPressMsg) tea.Cmd {
 	return nil
 }
 
+// global does what a key means to the dashboard, even where the focused pane has a
+// use of its own for it.
+func (m *Model) global(k tea.KeyPressMsg) tea.Cmd {
+	if cmd, ok := m.view(k); ok {
+		return cmd
+	}
+	return m.press(k)
+}
+
 // tell gives the dialog on top a message, and takes it off when it is done.
 func (m *Model) tell(msg tea.Msg) tea.Cmd {
 	top := m.dialogs[len(m.dialogs)-1]

@@ -78,18 +78,18 @@ func (m *Model) operator() segment {
 
 // rateSegments are the gateway's figures, of fixed width so that nothing jumps.
 func rateSegments(t *widget.Theme, w int, d pane.Data) []segment {
-	requests, tokens, first, running, queued, errors := "", "", "", "", "", ""
-	style, worth := widget.Plain, 45 // of the queue: nothing in it is no news
+	requests, tokens, first, running, waiting, errors := "", "", "", "", "", ""
+	style, wait, waitWorth := widget.Plain, widget.Plain, 15
 	if g := d.Gateway; g != nil {
+		queued := 0
+		for _, q := range g.Queues {
+			queued += q.Waiting
+		}
+		if waiting = fmt.Sprint(queued); queued > 0 {
+			wait, waitWorth = widget.Warn, 76
+		}
 		requests, tokens = widget.Figure(g.Now.Requests), widget.Figure(g.Now.Tokens)
 		first, running = widget.Duration(g.Now.FirstP95), fmt.Sprint(g.InFlight)
-		waiting := 0
-		for _, q := range g.Queues {
-			waiting += q.Waiting
-		}
-		if queued = fmt.Sprint(waiting); waiting > 0 {
-			worth = 76
-		}
 		if g.Now.Requests > 0 {
 			share := min(100, 100*g.Now.Errors/g.Now.Requests)
 			errors = fmt.Sprintf("%.1f%%", share)
@@ -112,16 +112,16 @@ func rateSegments(t *widget.Theme, w int, d pane.Data) []segment {
 		}
 		return s
 	}
-	ttft, run, wait := "ttft p95", "in flight", "queued"
-	if w < 130 {
-		ttft, run, wait = "ttft", "run", "wait"
+	ttft := "ttft p95"
+	if w < 100 {
+		ttft = "ttft"
 	}
 	return []segment{
 		fact(80, "", 4, requests, widget.Plain, "req/s"),
 		fact(70, "", 4, tokens, widget.Plain, "tok/s"),
 		fact(60, ttft, 6, first, widget.Plain, ""),
-		fact(75, "", 3, running, widget.Plain, run),
-		fact(worth, "", 1, queued, widget.Plain, wait),
+		fact(75, "", 3, running, widget.Plain, "run"),
+		fact(waitWorth, "", 2, waiting, wait, "wait"),
 		fact(78, "err", 5, errors, style, ""),
 	}
 }

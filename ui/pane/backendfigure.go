@@ -8,7 +8,7 @@ import (
 )
 
 // onlyWhole are columns that a backend has as a whole, and none of its replicas.
-var onlyWhole = map[string]bool{"ttft95": true, "t/s/req": true, "5xx/m": true, "tok/s": true, "preempt/m": true, "req/s": true, "ttft50": true, "per tok": true, "t/s": true}
+var onlyWhole = map[string]bool{"ttft p95": true, "t/s/req": true, "5xx/m": true, "tok/s": true, "preempt/m": true, "req/s": true, "ttft p50": true, "per tok": true, "t/s": true}
 
 // figure is a column with a number; "" is no data.
 func (l *backendTable) figure(head string, v *backendRow) (string, widget.Style) {
@@ -67,9 +67,9 @@ func (v *backendRow) rate(head string) string {
 		return widget.Figure(v.rates.Requests)
 	case "tok/s":
 		return widget.Figure(v.rates.Tokens)
-	case "ttft50":
+	case "ttft p50":
 		return widget.Duration(v.rates.FirstP50)
-	case "ttft95":
+	case "ttft p95":
 		return widget.Duration(v.rates.FirstP95)
 	case "per tok":
 		return widget.Duration(v.rates.PerTokP50)

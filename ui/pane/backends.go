@@ -54,11 +54,7 @@ func (p *Backends) Title() (name, note string) {
 	if p.data.Pool == nil {
 		return "backends", ""
 	}
-	name = fmt.Sprintf("%d backends", len(p.data.Pool.Backends))
-	if len(p.data.Pool.Backends) == 1 {
-		name = "1 backend"
-	}
-	return name, backendsNote(p.pic.theme, &p.rows, p.data, p.worst)
+	return "backends", backendsNote(p.pic.theme, &p.rows, p.data, p.worst)
 }
 
 // backendsNote tells how old the data is, where it is, and what of a list is

@@ -1,8 +1,6 @@
 package pane
 
 import (
-	"fmt"
-
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 
@@ -34,12 +32,14 @@ func (p *BackendView) Title() (name, note string) {
 	if p.data.Pool == nil {
 		return "backends", ""
 	}
-	replicas := 0
-	for i := range p.data.Pool.Backends {
-		replicas += len(p.data.Pool.Backends[i].Replicas)
+	if note = backendsNote(p.pic.theme, &p.rows, p.data, false); note == "" {
+		replicas := 0
+		for i := range p.data.Pool.Backends {
+			replicas += len(p.data.Pool.Backends[i].Replicas)
+		}
+		note = plainCount(len(p.data.Pool.Backends), "backend") + ", " + plainCount(replicas, "replica")
 	}
-	name = fmt.Sprintf("%s, %s", plainCount(len(p.data.Pool.Backends), "backend"), plainCount(replicas, "replica"))
-	return name, backendsNote(p.pic.theme, &p.rows, p.data, false)
+	return "backends", note
 }
 
 // plainCount counts things of a name that only takes an s.

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"pilothouse/ui/past"
 	"pilothouse/ui/widget"
 )
 
@@ -133,19 +132,6 @@ func (p *BackendView) facts(c *widget.Canvas, y, w, h int, v *backendRow, facts 
 		c.Text(clock+4, y, w-clock-5, style, e.Text)
 		y++
 	}
-}
-
-// eventMark is the shape and the colour of an event.
-func eventMark(t *widget.Theme, g past.Grade) (string, widget.Style) {
-	switch g {
-	case past.Bad:
-		return t.Bad, widget.Bad
-	case past.Warn:
-		return t.Warn, widget.Warn
-	case past.Good:
-		return t.Good, widget.Good
-	}
-	return t.Dot, widget.Plain
 }
 
 // drawWrapped draws text in at most n lines of w cells, broken between words

@@ -10,11 +10,23 @@ import (
 	"pilothouse/ui/widget"
 )
 
-// The spans that the graphs show.
+// The spans that graphs show.
 const (
 	quarter = 15 * time.Minute
 	day     = 24 * time.Hour
 )
+
+// youngStep is the distance of samples, of at most so many units, with which a graph
+// of so many columns shows all that is known so far: a history that has just begun
+// fills it, and takes more time in by doubling. Of nothing it shows all the time.
+func youngStep(known, columns, most int) int {
+	for step := 1; step < most; step *= 2 {
+		if known > 0 && known <= step*columns {
+			return step
+		}
+	}
+	return most
+}
 
 const graphScale = 6 // cells left of a curve: the upper value and the axis
 
@@ -57,6 +69,10 @@ func (p *BackendView) graphs(c *widget.Canvas, x, y, w, h int, name string, acro
 	}
 	const axis = 2
 	step := graphStep(span, 2*gw)
+	if g := p.data.Gateway; g != nil && !p.day {
+		known := int(p.data.Now.Sub(g.Started) / time.Second)
+		step = time.Duration(youngStep(known, 2*gw, int(step/time.Second))) * time.Second
+	}
 	end := p.data.Now.Truncate(step) // so that a picture moves on without changing its shape
 	all := p.histories(name, end, step, 2*gw)
 	down := (len(all) + across - 1) / across
@@ -184,5 +200,5 @@ func (p *BackendView) axis(c *widget.Canvas, x, y, w int, name string, end time.
 			c.Text(x+i, y, 1, style|widget.Bold, mark)
 		}
 	}
-	c.TimeAxis(x, y+1, w, int(step/time.Second))
+	c.AgeAxis(x, y+1, w, int(step/time.Second), "now")
 }

@@ -96,6 +96,15 @@ func eventStyle(g past.Grade) widget.Style {
 	return widget.Plain
 }
 
+// eventMark is the shape and the style of a grade where every event has a shape.
+func eventMark(t *widget.Theme, g past.Grade) (string, widget.Style) {
+	st := eventStyle(g)
+	if st == widget.Plain {
+		return t.Dot, st
+	}
+	return t.Mark(st), st
+}
+
 // Rows are the lines that the pane can do with, and those that it would like, at
 // a width.
 func (p *Events) Rows(int) (least, full int) { return 3, 5 }

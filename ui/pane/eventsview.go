@@ -17,6 +17,13 @@ const (
 	eventDayClock = 12 // 21 Nov 03:12
 )
 
+// Where there are many rows and few cells in them, texts break into so many lines.
+const (
+	eventTallTo   = 72
+	eventTallFrom = 12
+	eventUnfolds  = 3
+)
+
 // fields lays a line out in w cells.
 func (p *Events) fields(w int) eventFields {
 	var f eventFields
@@ -75,10 +82,19 @@ func (p *Events) View(w, h int) string {
 			// above makes some.
 			from += max(0, p.index-from+len(open)-h)
 		}
+		tall := w < eventTallTo && h >= eventTallFrom
 		y := 0
 		for i := from; i < to && y < h; i++ {
 			r := p.row(i)
 			p.line(c, y, &f, r)
+			if p.following() && tall {
+				lines := unfoldEvent(c.Theme, f.told(r), f.text.W, min(eventUnfolds, h-y))
+				for k, l := range lines {
+					c.Text(f.text.X, y+k, f.text.W, widget.Plain, l)
+				}
+				y += max(1, len(lines))
+				continue
+			}
 			if p.following() || i != p.index {
 				c.Text(f.text.X, y, f.text.W, widget.Plain, f.told(r))
 				y++

@@ -66,7 +66,7 @@ func (p *GPUs) Title() (name, note string) {
 	if p.snap == nil {
 		return "gpus", ""
 	}
-	return gpuCount(len(p.snap.GPUs)), gpuSource(p.pic.theme, p.snap, p.now)
+	return "gpus", gpuSource(p.pic.theme, p.snap, p.now)
 }
 
 func gpuCount(n int) string {
@@ -244,7 +244,7 @@ func (p *GPUs) history(d *gpuDevice, w int) widget.Series {
 	if w <= 0 {
 		return nil
 	}
-	t := newGPUTime(gpuMinutes, w, p.now)
+	t := newYoungGPUTime(gpuMinutes, w, p.now, p.all)
 	p.curves.fill(&t, d.g, p.snap.At)
 	return p.curves.util
 }

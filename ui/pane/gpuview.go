@@ -101,7 +101,7 @@ func (p *GPUView) Title() (name, note string) {
 		notes = append(notes, "by "+p.orders[p.sort].name)
 	}
 	notes = append(notes, gpuSource(p.pic.theme, p.snap, p.now))
-	return gpuCount(len(p.snap.GPUs)), strings.Join(notes, " "+p.pic.theme.Dot+" ")
+	return "gpus", strings.Join(notes, " "+p.pic.theme.Dot+" ")
 }
 
 // Update implements Pane.

@@ -406,7 +406,7 @@ func TestGPUSortsAndFilters(t *testing.T) {
 			t.Errorf("/%s: %q, want %q", filter, got, want)
 		}
 		name, note := p.Title()
-		if n := strings.Fields(want); name != "8 gpus" || filter != "" && !strings.HasPrefix(note, fmt.Sprintf("%d of 8 · /%s", len(n), filter)) {
+		if n := strings.Fields(want); name != "gpus" || filter != "" && !strings.HasPrefix(note, fmt.Sprintf("%d of 8 · /%s", len(n), filter)) {
 			t.Errorf("/%s: %q, %q", filter, name, note)
 		}
 	}

@@ -20,7 +20,7 @@ func (s *gpuSheet) gauges(x, y, w int, n gpuPlan) int {
 		side = min(max(w*2/5, 28), 44)
 		graph = w - side - gpuScale - 3
 	}
-	t := newGPUTime(s.p.reach(), graph, s.p.now)
+	t := newYoungGPUTime(s.p.reach(), graph, s.p.now, s.p.all)
 	if graph > 0 {
 		s.p.curves.fill(&t, g, s.p.snap.At)
 	}

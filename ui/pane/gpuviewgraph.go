@@ -20,6 +20,7 @@ type gpuSpan struct {
 
 var (
 	gpuMinutes = gpuSpan{"15 minutes", 15 * time.Minute, time.Second, []time.Duration{15 * time.Minute, 10 * time.Minute, 5 * time.Minute}}
+	gpuYoung   = []time.Duration{10 * time.Minute, 5 * time.Minute, 2 * time.Minute, time.Minute, 30 * time.Second} // ticks of less than a whole span
 	gpuHours   = gpuSpan{"24 hours", 24 * time.Hour, 10 * time.Second, []time.Duration{24 * time.Hour, 18 * time.Hour, 12 * time.Hour, 6 * time.Hour}}
 )
 
@@ -40,6 +41,24 @@ func newGPUTime(span gpuSpan, w int, now time.Time) gpuTime {
 		t.step = (n + int64(2*w) - 1) / int64(2*w)
 	}
 	t.last = gpuFloor(t.sample(now), t.step)
+	return t
+}
+
+// newYoungGPUTime is the same, or for devices of which not so much is known yet what
+// there is.
+func newYoungGPUTime(span gpuSpan, w int, now time.Time, all []gpuDevice) gpuTime {
+	t := newGPUTime(span, w, now)
+	if span.unit > time.Second {
+		return t
+	}
+	known := 0
+	for i := range all {
+		known = max(known, len(all[i].g.History))
+	}
+	if step := int64(youngStep(known, 2*w, int(t.step))); step < t.step {
+		t.step, t.span.ticks = step, gpuYoung
+		t.last = gpuFloor(t.sample(now), step)
+	}
 	return t
 }
 
@@ -184,7 +203,7 @@ func gpuMarks(into []gpuMark, d *gpuDevice, s *past.Snapshot, since time.Time) [
 		default:
 			continue
 		}
-		into = append(into, gpuMark{e.At, gpuPastStyle(e.Grade), e.Text})
+		into = append(into, gpuMark{e.At, eventStyle(e.Grade), e.Text})
 	}
 	return into
 }
@@ -214,19 +233,6 @@ func gpuNamed(g *gpu.GPU, object string) bool {
 		}
 	}
 	return rest == place(g)
-}
-
-// gpuPastStyle is the style of an event's grade.
-func gpuPastStyle(g past.Grade) widget.Style {
-	switch g {
-	case past.Good:
-		return widget.Good
-	case past.Warn:
-		return widget.Warn
-	case past.Bad:
-		return widget.Bad
-	}
-	return widget.Plain
 }
 
 // marks draws what happened at its place below a graph, the gravest of a cell,

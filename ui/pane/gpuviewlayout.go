@@ -172,7 +172,7 @@ func (p *GPUView) history(d *gpuDevice, w int) widget.Series {
 	if w <= 0 {
 		return nil
 	}
-	t := newGPUTime(p.reach(), w, p.now)
+	t := newYoungGPUTime(p.reach(), w, p.now, p.all)
 	p.curves.fill(&t, d.g, p.snap.At)
 	return p.curves.util
 }

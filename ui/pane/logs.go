@@ -248,7 +248,7 @@ func (p *Logs) notes() []string {
 	case p.sel != 0 && n > 0:
 		add("%s of %s", widget.Count(uint64(p.find(p.sel)+1)), lines)
 	default:
-		add("%s lines", lines)
+		add("%s", plainCount(len(p.buf.all), "line"))
 	}
 	if p.buf.gone > 0 {
 		add("older let go")

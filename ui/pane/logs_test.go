@@ -497,6 +497,11 @@ func TestLogsOfWhoIsInTrouble(t *testing.T) {
 	if p.Source() != "b" {
 		t.Errorf("somebody reads b, and has %q", p.Source())
 	}
+	early := NewLogs(theme(), NewScrolling())
+	early.SetFocus(true) // the view is opened before its panes are told anything
+	if early.Update(d); early.Source() != "a" {
+		t.Errorf("whoever looks before there is data gets %q", early.Source())
+	}
 	none := NewLogs(theme(), NewScrolling())
 	none.Update(Data{Now: logNow, Pool: logData().Pool})
 	if q, ok := none.Query(); !ok || q.Kind != LogGateway {

@@ -53,7 +53,8 @@ func logSources(pool *backends.Snapshot, chosen logSource) []logSource {
 }
 
 // takeSources takes a new pool in. Until somebody has looked, the log is that of
-// the first container in trouble.
+// the first container in trouble; whoever looks before there is a pool gets that
+// one too.
 func (p *Logs) takeSources(pool *backends.Snapshot) {
 	all := logSources(pool, p.source)
 	if slices.Equal(all, p.sources) {
@@ -61,7 +62,7 @@ func (p *Logs) takeSources(pool *backends.Snapshot) {
 	}
 	p.sources = all
 	p.pic.drop()
-	if pool == nil || p.touched {
+	if pool == nil || p.touched && p.source.kind != "" {
 		return
 	}
 	now := slices.IndexFunc(all, p.source.is)

@@ -64,22 +64,25 @@ type Themed struct{ Theme *widget.Theme }
 // and said to be old.
 const Stale = 5 * time.Second
 
-// picture keeps the last drawing of a pane.
+// picture keeps the last drawing of a pane, and the canvas it was made on for the
+// next one.
 type picture struct {
-	theme *widget.Theme
-	w, h  int
-	text  string
-	kept  bool
+	theme  *widget.Theme
+	canvas widget.Canvas
+	w, h   int
+	text   string
+	kept   bool
 }
 
-// draw gives the kept picture, or draws one of the given size.
+// draw gives the kept picture, or draws one of the given size. paint keeps no hold
+// of the canvas.
 func (p *picture) draw(w, h int, paint func(*widget.Canvas)) string {
 	if p.kept && p.w == w && p.h == h {
 		return p.text
 	}
-	c := widget.NewCanvas(p.theme, w, h)
-	paint(c)
-	p.w, p.h, p.text, p.kept = w, h, c.String(), true
+	p.canvas.Reset(p.theme, w, h)
+	paint(&p.canvas)
+	p.w, p.h, p.text, p.kept = w, h, p.canvas.String(), true
 	return p.text
 }
 

@@ -168,7 +168,7 @@ func TestGPUTitle(t *testing.T) {
 	d := device(func(*gpu.GPU) {})
 	d.GPUs.Simulated = true
 	p.Update(d)
-	if name, note := p.Title(); name != "1 gpu" || note != "simulated" {
+	if name, note := p.Title(); name != "gpus" || note != "simulated" {
 		t.Errorf("%q, %q", name, note)
 	}
 	d.Now = noon.Add(9 * time.Second)

@@ -94,7 +94,7 @@ func TestQuotasSayWhatIsMissing(t *testing.T) {
 		{"old", quotas(func(d *Data) { d.Past.QuotasAt = quotaNight.Add(-41 * time.Second) }), "41 s old · 4 orgs", map[int]string{20: "▲ these are 41 s old", 6: "▲ these are", 3: "acme"}},
 		{"old, and why", quotas(func(d *Data) { d.Past.QuotasAt, d.Past.Err = quotaNight.Add(-41*time.Second), "locked" }), "41 s old · 4 orgs", map[int]string{20: "▲ these are 41 s old: locked"}},
 		{"failed just now", quotas(func(d *Data) { d.Past.Err = "locked" }), "4 orgs", map[int]string{20: "▲ the books could not be read: locked"}},
-		{"a fleet", quotas(func(d *Data) { d.Gateway.Books.Shared = true }), "all gateways · 4 orgs", map[int]string{20: "org / key"}},
+		{"a fleet", quotas(func(d *Data) { d.Gateway.Books.Shared = true }), "all gateways · 4 orgs", map[int]string{20: "org/key"}},
 		{"a fleet's store is away", away(false), "all gateways · 4 orgs", map[int]string{20: "▲ the quota store is away for 41 s, requests that need it are refused"}},
 		{"a fleet's store is away, for itself", away(true), "all gateways · 4 orgs", map[int]string{20: "away for 41 s, this gateway counts for itself: connect"}},
 	} {

@@ -245,7 +245,7 @@ func (p *Quotas) windowLine(c *widget.Canvas, y int, spans []widget.Span, w *quo
 			text = w.perHour()
 		case "held":
 			if text = " "; w.reserved > 0 {
-				text = widget.Figure(float64(w.reserved)) + " reserved"
+				text = widget.Amount(w.reserved) + " reserved"
 			}
 		case "fate":
 			if style = st; st == widget.Plain {

@@ -5,7 +5,7 @@ import "pilothouse/ui/widget"
 // quotaColumns of the list. Those of windows come in the order of quotaNames.
 var quotaColumns = [...]widget.Column{
 	{Width: 1}, // the selected one
-	{Head: "org / key", Width: 12, Max: 30},
+	{Head: "org/key", Width: 12, Max: 30},
 	{Head: "tokens/day", Width: 13, Worth: 9},
 	{Head: "requests/day", Width: 13, Worth: 7},
 	{Head: "tokens/month", Width: 13, Worth: 8},
@@ -125,7 +125,7 @@ func (p *Quotas) line(c *widget.Canvas, y, w int, spans []widget.Span, cols []wi
 	for _, s := range spans {
 		switch head := cols[s.Col].Head; head {
 		case "":
-		case "org / key":
+		case "org/key":
 			p.name(c, s.X, y, s.W, r, alone)
 		case "runs out":
 			p.outlook(c, y, s, r)
@@ -163,7 +163,7 @@ func (p *Quotas) share(c *widget.Canvas, y int, s widget.Span, w *quotaWindow) {
 	if width >= 23 {
 		const amounts = 12
 		width -= amounts
-		c.Right(s.X+width, y, amounts, widget.Muted, widget.Figure(float64(w.used))+"/"+quotaAmount(w.limit))
+		c.Right(s.X+width, y, amounts, widget.Muted, widget.Amount(w.used)+"/"+quotaAmount(w.limit))
 	}
 	p.gauge(c, s.X, y, width, w)
 }

@@ -81,7 +81,7 @@ func (p *Quotas) narrowWindow(c *widget.Canvas, y int, f *narrowFields, w *quota
 	c.Text(f.label.X, y, f.label.W, p.tone(widget.Plain), label)
 	c.Bar(f.bar.X, y, f.bar.W, p.tone(bar), w.share())
 	c.Right(f.percent.X, y, f.percent.W, p.tone(text), quotaPercent(w.share()))
-	c.Right(f.amount.X, y, f.amount.W, widget.Muted, widget.Figure(float64(w.used))+"/"+quotaAmount(w.limit))
+	c.Right(f.amount.X, y, f.amount.W, widget.Muted, widget.Amount(w.used)+"/"+quotaAmount(w.limit))
 	outlook, st := w.outlook(c.Theme, p.now)
 	if outlook == "" {
 		outlook = c.Theme.None

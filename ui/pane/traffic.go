@@ -17,7 +17,7 @@ import (
 // totals since the start.
 type Traffic struct {
 	pic     picture
-	span    key.Binding
+	spans   key.Binding
 	day     bool // the last day is asked for
 	snap    *gateway.Snapshot
 	past    *past.Snapshot
@@ -27,6 +27,7 @@ type Traffic struct {
 	stale   bool
 
 	seconds [curves][]float64 // of the gateway's history, newest last
+	reach   time.Duration     // of the last graph; 0: there was none yet
 	marks   []widget.Mark
 }
 
@@ -41,7 +42,7 @@ const (
 
 // NewTraffic makes the pane.
 func NewTraffic(t *widget.Theme) *Traffic {
-	return &Traffic{pic: picture{theme: t}, span: key.NewBinding(key.WithKeys("t"), key.WithHelp("t", "15 min or 24 h"))}
+	return &Traffic{pic: picture{theme: t}, spans: key.NewBinding(key.WithKeys("t"), key.WithHelp("t", "15 min or 24 h"))}
 }
 
 // The graphs stand side by side from this width on, unless there are so many
@@ -69,10 +70,7 @@ func (p *Traffic) Title() (name, note string) {
 	if p.stale {
 		return "traffic", widget.Age(p.now.Sub(p.snap.At)) + " old"
 	}
-	note = "15 min"
-	if p.longer() {
-		note = "24 h"
-	}
+	note = widget.Age(p.span())
 	// A note that doesn't fit is left out whole.
 	room := p.pic.w - len("traffic") - 8 - p.pic.theme.Width(dot+note)
 	if event := p.newest(room); event != "" {
@@ -91,7 +89,7 @@ func (p *Traffic) Update(msg tea.Msg) {
 	case Data:
 		p.take(msg)
 	case tea.KeyPressMsg:
-		if key.Matches(msg, p.span) && p.trends != nil {
+		if key.Matches(msg, p.spans) && p.trends != nil {
 			p.day = !p.day
 			p.pic.drop()
 		}
@@ -130,6 +128,17 @@ func (p *Traffic) take(d Data) {
 	}
 }
 
+// span is how far back the graphs reach.
+func (p *Traffic) span() time.Duration {
+	switch {
+	case p.longer():
+		return day
+	case p.reach > 0:
+		return p.reach
+	}
+	return quarter
+}
+
 // longer tells whether the last day is shown.
 func (p *Traffic) longer() bool { return p.day && p.trends != nil }
 
@@ -138,7 +147,7 @@ func (p *Traffic) Keys() []key.Binding {
 	if p.trends == nil {
 		return nil
 	}
-	return []key.Binding{p.span}
+	return []key.Binding{p.spans}
 }
 
 // SetFocus implements Pane.

@@ -22,23 +22,11 @@ func (p *Traffic) mark() {
 // trafficMark is an event on a time axis: the shape of what is good or bad, the
 // first letter of what it is about for what is neither.
 func trafficMark(t *widget.Theme, e *past.Event) widget.Mark {
-	m := widget.Mark{At: e.At}
-	switch e.Grade {
-	case past.Bad:
-		m.Style = widget.Bad
-	case past.Warn:
-		m.Style = widget.Warn
-	case past.Good:
-		m.Style = widget.Good
-	default:
-		m.Glyph = t.Dot
-		if e.Kind != "" {
-			m.Glyph = string(e.Kind[:1])
-		}
-		return m
+	glyph, style := eventMark(t, e.Grade)
+	if style == widget.Plain && e.Kind != "" {
+		glyph = string(e.Kind[:1])
 	}
-	m.Glyph = t.Mark(m.Style)
-	return m
+	return widget.Mark{At: e.At, Style: style, Glyph: glyph}
 }
 
 // Cells that the name of an event needs, and those that it may take.
@@ -53,12 +41,8 @@ func (p *Traffic) newest(w int) string {
 	if p.past == nil || len(p.past.Events) == 0 || w < eventLeast {
 		return ""
 	}
-	span := quarter
-	if p.longer() {
-		span = day
-	}
 	e := &p.past.Events[0]
-	if age := p.snap.At.Sub(e.At); age > span || age < -time.Minute {
+	if age := p.snap.At.Sub(e.At); age > p.span() || age < -time.Minute {
 		return ""
 	}
 	t := p.pic.theme

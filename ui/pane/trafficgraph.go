@@ -106,27 +106,29 @@ type window struct {
 }
 
 // window is the time that a graph of at most w cells shows: the quarter of an
-// hour, or the day, in the shortest whole steps at which it fits.
+// hour, or the day, in the shortest whole steps at which it fits; or less while
+// less is known.
 func (p *Traffic) window(w int) window {
-	span, unit := trafficQuarter, 1
+	span, unit := int(quarter/time.Second), 1
 	if p.longer() {
-		span, unit = trafficDay, 10 // seconds: what is kept for so long has no finer ones
+		span, unit = int(day/time.Second), 10 // seconds: what is kept for so long has no finer ones
 	}
 	per := 2 * w * unit
-	step := unit * max(1, (span+per-1)/per)
+	most := max(1, (span+per-1)/per)
+	step := unit * most
+	if n := len(p.seconds[requestCurve]); n > 0 && !p.longer() {
+		if step = youngStep(n, 2*w, most); step < most {
+			span = 2 * w * step
+		}
+	}
 	win := window{step: step, n: 2 * min(w, (span+2*step-1)/(2*step)), end: p.snap.At, day: p.longer()}
+	p.reach = time.Duration(min(span, win.n*step)) * time.Second
 	if win.day {
 		// Whole steps, so that the curve moves on without changing its shape.
 		win.end = win.end.Truncate(time.Duration(step) * time.Second)
 	}
 	return win
 }
-
-// The spans in seconds.
-const (
-	trafficQuarter = 15 * 60
-	trafficDay     = 24 * 60 * 60
-)
 
 // metrics are the curves' in what is kept; "": it is not.
 var metrics = [curves]past.Metric{requestCurve: past.Requests, tokenCurve: past.Tokens, errorCurve: past.Errors}
@@ -142,7 +144,7 @@ func (p *Traffic) series(curve int, win window) widget.Series {
 		if win.day {
 			return p.trends.Series(metrics[curve], "", win.end, time.Duration(win.step)*time.Second, win.n)
 		}
-		all = p.trends.Series(metrics[curve], "", win.end, time.Second, trafficQuarter)
+		all = p.trends.Series(metrics[curve], "", win.end, time.Second, int(quarter/time.Second))
 	}
 	return widget.Bucket(all, win.end.Unix(), win.step)
 }

@@ -3,7 +3,7 @@ package widget
 import "math"
 
 // Bar draws a share of 0 to 1 as a bar of w cells, in eighths of a cell where
-// the theme has them. NaN, no data, draws a dash.
+// the theme has them, on a track that tells its whole length. NaN, no data, draws a dash.
 func (c *Canvas) Bar(x, y, w int, st Style, share float64) {
 	if w <= 0 {
 		return
@@ -20,8 +20,12 @@ func (c *Canvas) Bar(x, y, w int, st Style, share float64) {
 	for i := range w {
 		k := min(max(n-i*steps, 0), steps)
 		style := st
-		if k == 0 {
-			style = Muted
+		switch k {
+		case 0:
+			style = Muted | Track
+		case steps:
+		default:
+			style |= Track
 		}
 		c.Text(x+i, y, 1, style, c.Theme.Bars[k])
 	}

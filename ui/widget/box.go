@@ -2,11 +2,14 @@ package widget
 
 import "strings"
 
-// Box frames a body with a border w by h cells: its name in the upper left, a
-// note in the upper right. The body has h-2 lines of w-2 cells, as a Canvas
-// makes them. A focused box has a pointer before its name and its border in
+// Title is what stands in the upper border of a box: the key that leads to what is
+// in it, if there is one, and its name in the left, a note in the right.
+type Title struct{ Key, Name, Note string }
+
+// Box frames a body with a border w by h cells. The body has h-2 lines of w-2 cells, as a Canvas
+// makes them. A focused box has a pointer before its title and its border in
 // the colour of focus. Below 2 by 2 it is blank.
-func Box(t *Theme, w, h int, focused bool, name, note, body string) string {
+func Box(t *Theme, w, h int, focused bool, title Title, body string) string {
 	if w < 2 || h < 2 {
 		return NewCanvas(t, w, h).String()
 	}
@@ -16,7 +19,7 @@ func Box(t *Theme, w, h int, focused bool, name, note, body string) string {
 	}
 	var b strings.Builder
 	b.Grow(len(body) + (w+24)*4 + h*24)
-	b.WriteString(top(t, w, border, name, note))
+	b.WriteString(top(t, w, border, title))
 	side := t.seq[border] + t.Vertical + "\x1b[m"
 	if h > 2 {
 		for line := range strings.SplitSeq(body, "\n") {
@@ -36,28 +39,31 @@ func Box(t *Theme, w, h int, focused bool, name, note, body string) string {
 }
 
 // top draws the upper border.
-func top(t *Theme, w int, border Style, name, note string) string {
+func top(t *Theme, w int, border Style, title Title) string {
 	c := NewCanvas(t, w, 1)
 	for x := range w {
 		c.put(x, 0, t.Horizontal, 1, border)
 	}
 	c.put(0, 0, t.TopLeft, 1, border)
 	c.put(w-1, 0, t.TopRight, 1, border)
-	if name == "" || w < 8 {
+	if title.Name == "" || w < 8 {
 		return c.String()
 	}
 	x := 2
+	name, before := Bold, " "
 	if border == Focused {
-		x += c.Text(x, 0, w-4, Focused, t.Pointer)
-		x += c.Text(x, 0, w-x-2, Focused|Bold, name)
-	} else {
-		x += c.Text(x, 0, w-4, Muted, " ")
-		x += c.Text(x, 0, w-x-2, Bold, name)
+		name, before = Focused|Bold, t.Pointer
 	}
+	x += c.Text(x, 0, w-4, border, before)
+	if title.Key != "" {
+		x += c.Text(x, 0, w-x-2, Focused|Bold, title.Key)
+		x += c.Text(x, 0, w-x-2, border, " ")
+	}
+	x += c.Text(x, 0, w-x-2, name, title.Name)
 	x += c.Text(x, 0, w-x-2, Muted, " ")
 	// The note is left out whole rather than cut: half a fact misleads.
-	if n := t.Width(note); note != "" && x+n+5 <= w {
-		c.Text(w-n-4, 0, n+2, Muted, " "+note+" ")
+	if n := t.Width(title.Note); n > 0 && x+n+5 <= w {
+		c.Text(w-n-4, 0, n+2, Muted, " "+title.Note+" ")
 	}
 	return c.String()
 }

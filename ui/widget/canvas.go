@@ -19,8 +19,21 @@ type cell struct {
 
 // NewCanvas makes a blank canvas; negative sizes count as 0.
 func NewCanvas(t *Theme, w, h int) *Canvas {
-	w, h = max(w, 0), max(h, 0)
-	return &Canvas{Theme: t, W: w, H: h, cells: make([]cell, w*h)}
+	c := new(Canvas)
+	c.Reset(t, w, h)
+	return c
+}
+
+// Reset makes the canvas a blank one of another theme and size, in the memory
+// that it has where that is enough. The zero Canvas may be reset too.
+func (c *Canvas) Reset(t *Theme, w, h int) {
+	c.Theme, c.W, c.H = t, max(w, 0), max(h, 0)
+	if n := c.W * c.H; n <= cap(c.cells) && 4*n >= cap(c.cells) {
+		c.cells = c.cells[:n]
+		clear(c.cells)
+		return
+	}
+	c.cells = make([]cell, c.W*c.H)
 }
 
 // Text draws s in at most w cells from x, y to the right, and returns the

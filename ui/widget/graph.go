@@ -1,9 +1,6 @@
 package widget
 
-import (
-	"math"
-	"time"
-)
+import "math"
 
 // Series is a run of samples that ends now, for a Graph: newest last, NaN
 // where there is no data.
@@ -127,20 +124,3 @@ var braille = func() (all [5][5]string) {
 	}
 	return all
 }()
-
-// TimeAxis draws, below a graph of w cells and step seconds a sample, where it
-// is now and how long ago the left edge and the middle were.
-func (c *Canvas) TimeAxis(x, y, w, step int) {
-	t := c.Theme
-	c.Right(x, y, w, Muted, "now")
-	draw := func(at int) { // cells from the left
-		label := t.Tick + Age(time.Duration(2*(w-at)*step)*time.Second)
-		if at+t.Width(label)+4 <= w {
-			c.Text(x+at, y, w-at, Muted, label)
-		}
-	}
-	draw(0)
-	if w >= 36 {
-		draw(w / 2)
-	}
-}

@@ -31,6 +31,15 @@ func Figure(v float64) string {
 	return ">1" + "E"
 }
 
+// Amount writes a count in at most four characters: 0, 380, 2.1k, 1.2M. Negative
+// ones give "".
+func Amount(n int64) string {
+	if n >= 0 && n < 1000 {
+		return strconv.FormatInt(n, 10)
+	}
+	return Figure(float64(n))
+}
+
 // Duration writes a time that something took in at most six characters: 310 ms,
 // 1.2 s, 41.0 s, 12m03s, 3h04m, 9d05h. 0 and less give "", which callers draw as
 // no data.

@@ -26,12 +26,13 @@ const (
 
 // The attributes.
 const (
+	Track    Style = 1 << 4 // of a bar, what isn't filled: a ground of its own where there are enough colours
 	Bold     Style = 1 << 5
 	Selected Style = 1 << 6 // the row that keys act on
 	Inverse  Style = 1 << 7 // a badge
 )
 
-const meaning = 1<<5 - 1
+const meaning = 1<<4 - 1
 
 // Palette names a set of colours.
 type Palette string
@@ -87,12 +88,13 @@ func NewTheme(l Look) *Theme {
 // ASCII tells whether only ASCII may be drawn.
 func (t *Theme) ASCII() bool { return t.ascii }
 
-// palette has a colour for each meaning and the background of a selected row:
-// as RRGGBB, and as SGR numbers for terminals of 16 colours.
+// palette has a colour for each meaning and the grounds of a selected row and of a
+// bar: as RRGGBB, and as SGR numbers for terminals of 16 colours.
 type palette struct {
 	rgb    [styles]uint32
 	ansi   [styles]string
 	picked uint32
+	track  uint32
 }
 
 // The colours of each palette have a contrast of at least 4.5 to 1 (WCAG 2.2,
@@ -102,7 +104,11 @@ type palette struct {
 const (
 	green16, yellow16, red16, magenta16, cyan16, blue16 = "32", "33", "31", "35", "36", "34"
 	brightGreen16, brightYellow16, brightRed16          = "92", "93", "91"
-	brightMagenta16, brightCyan16, brightBlue16, grey16 = "95", "96", "94", "90"
+	brightMagenta16, brightCyan16, brightBlue16         = "95", "96", "94"
+
+	// Faint rather than bright black, which is the background in some themes of
+	// terminals (Solarized).
+	grey16 = "2"
 )
 
 func (l Look) pick() palette {
@@ -117,27 +123,27 @@ func (l Look) pick() palette {
 	switch {
 	case blind && light:
 		return palette{
-			rgb:    [styles]uint32{Muted: 0x626262, Good: 0x005faf, Warn: 0x5f5f00, Bad: 0xaf5f00, Unknown: 0x585858, Focused: 0x87005f, Fill: 0x949494},
+			rgb:    [styles]uint32{Muted: 0x626262, Good: 0x005faf, Warn: 0x5f5f00, Bad: 0xaf5f00, Unknown: 0x585858, Focused: 0x87005f, Fill: 0x808080},
 			ansi:   [styles]string{Muted: grey16, Good: blue16, Warn: yellow16, Bad: red16, Unknown: grey16, Focused: magenta16, Fill: grey16},
-			picked: 0xe4e4e4,
+			picked: 0xe4e4e4, track: 0xe4e4e4,
 		}
 	case blind:
 		return palette{
-			rgb:    [styles]uint32{Muted: 0x949494, Good: 0x5fafff, Warn: 0xffd75f, Bad: 0xff8700, Unknown: 0xb2b2b2, Focused: 0xd787af, Fill: 0x626262},
+			rgb:    [styles]uint32{Muted: 0x949494, Good: 0x5fafff, Warn: 0xffd75f, Bad: 0xff8700, Unknown: 0xb2b2b2, Focused: 0xd787af, Fill: 0x6c6c6c},
 			ansi:   [styles]string{Muted: grey16, Good: brightBlue16, Warn: brightYellow16, Bad: brightRed16, Unknown: grey16, Focused: brightMagenta16, Fill: grey16},
-			picked: 0x303030,
+			picked: 0x303030, track: 0x262626,
 		}
 	case light:
 		return palette{
-			rgb:    [styles]uint32{Muted: 0x626262, Good: 0x008700, Warn: 0x875f00, Bad: 0xaf0000, Unknown: 0x8700af, Focused: 0x005faf, Fill: 0x949494},
+			rgb:    [styles]uint32{Muted: 0x626262, Good: 0x008700, Warn: 0x875f00, Bad: 0xaf0000, Unknown: 0x8700af, Focused: 0x005faf, Fill: 0x808080},
 			ansi:   [styles]string{Muted: grey16, Good: green16, Warn: yellow16, Bad: red16, Unknown: magenta16, Focused: blue16, Fill: grey16},
-			picked: 0xe4e4e4,
+			picked: 0xe4e4e4, track: 0xe4e4e4,
 		}
 	default:
 		return palette{
-			rgb:    [styles]uint32{Muted: 0x949494, Good: 0x87d75f, Warn: 0xffaf5f, Bad: 0xff5f5f, Unknown: 0xaf87d7, Focused: 0x5fafff, Fill: 0x626262},
+			rgb:    [styles]uint32{Muted: 0x949494, Good: 0x87d75f, Warn: 0xffaf5f, Bad: 0xff5f5f, Unknown: 0xaf87d7, Focused: 0x5fafff, Fill: 0x6c6c6c},
 			ansi:   [styles]string{Muted: grey16, Good: brightGreen16, Warn: brightYellow16, Bad: brightRed16, Unknown: brightMagenta16, Focused: brightCyan16, Fill: grey16},
-			picked: 0x303030,
+			picked: 0x303030, track: 0x262626,
 		}
 	}
 }
@@ -172,7 +178,11 @@ func (p *palette) sgr(s Style, prof colorprofile.Profile) string {
 	if m != Plain {
 		b.WriteString(";38;2;" + rgb(p.rgb[m]))
 	}
-	if s&Selected != 0 && s&Inverse == 0 {
+	switch {
+	case s&Inverse != 0:
+	case s&Track != 0:
+		b.WriteString(";48;2;" + rgb(p.track))
+	case s&Selected != 0:
 		b.WriteString(";48;2;" + rgb(p.picked))
 	}
 	return b.String()

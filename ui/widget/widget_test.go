@@ -270,18 +270,18 @@ func TestBox(t *testing.T) {
 		"╭─ name ──── note ─╮\n" +
 		"│body              │\n" +
 		"╰──────────────────╯"
-	if got := ansi.Strip(Box(th, 20, 3, false, "name", "note", body(18, 1))); got != want {
+	if got := ansi.Strip(Box(th, 20, 3, false, Title{Name: "name", Note: "note"}, body(18, 1))); got != want {
 		t.Errorf("drew\n%s\nwant\n%s", got, want)
 	}
-	if got := ansi.Strip(Box(th, 20, 3, true, "name", "note", body(18, 1))); !strings.HasPrefix(got, "╭─▸name ─") {
+	if got := ansi.Strip(Box(th, 20, 3, true, Title{Key: "3", Name: "name"}, body(18, 1))); !strings.HasPrefix(got, "╭─▸3 name ─") {
 		t.Errorf("no pointer in the focused box:\n%s", got)
 	}
-	if got := ansi.Strip(Box(th, 20, 2, false, "name", "a note that has no room", "")); strings.Contains(got, "note") {
+	if got := ansi.Strip(Box(th, 20, 2, false, Title{Name: "name", Note: "a note that has no room"}, "")); strings.Contains(got, "note") {
 		t.Errorf("half a note:\n%s", got)
 	}
 	for w := range 30 {
 		for h := range 5 {
-			shape(t, Box(th, w, h, true, "na\u202eme", "no\x1bte", body(max(0, w-2), max(0, h-2))), w, h)
+			shape(t, Box(th, w, h, true, Title{"1", "na\u202eme", "no\x1bte"}, body(max(0, w-2), max(0, h-2))), w, h)
 		}
 	}
 }
@@ -403,5 +403,29 @@ func BenchmarkCanvas(b *testing.B) {
 		}
 		c.Graph(0, 5, 100, 5, Plain, s, 40)
 		_ = c.String()
+	}
+}
+
+// A canvas that is used again is as good as a new one, whatever was drawn on it.
+func TestCanvasReset(t *testing.T) {
+	th := plainTheme()
+	var c Canvas
+	for _, size := range [][2]int{{20, 3}, {7, 2}, {0, 4}, {40, 10}, {30, 12}, {-1, 5}, {3, 1}} {
+		c.Reset(th, size[0], size[1])
+		if got, want := c.String(), NewCanvas(th, size[0], size[1]).String(); got != want {
+			t.Errorf("%v: drew\n%q\nwant\n%q", size, got, want)
+		}
+		for y := range c.H {
+			c.Text(0, y, c.W, Bad|Selected, strings.Repeat("\u9577x", 20))
+		}
+		c.Crop(1)
+	}
+}
+
+func TestAmount(t *testing.T) {
+	for n, want := range map[int64]string{-1: "", 0: "0", 7: "7", 999: "999", 1000: "1.0k", 46_111: "46k", 10_000_000: "10M"} {
+		if got := Amount(n); got != want {
+			t.Errorf("Amount(%d) is %q, want %q", n, got, want)
+		}
 	}
 }
