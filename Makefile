@@ -43,6 +43,10 @@ bench-dashboard: build ## what attached dashboards cost, beside btop where that 
 day: ## what a day of the past takes of memory, in simulated time: 8 GPUs, 20 backends, 500 organisations
 	PILOTHOUSE_DAY=1 go test -count=1 -timeout 30m -run '^TestDay$$' -v ./ui/past
 
+.PHONY: pictures
+pictures: build ## draw the pictures of the docs anew, from the demo
+	go run ./ui/picture -pilothouse bin/pilothouse
+
 .PHONY: golden
 golden: ## draw the goldens of the screens anew, to be looked at before they are committed
 	go test ./ui ./ui/pane -run Golden -update

@@ -39,6 +39,7 @@ func TestImports(t *testing.T) {
 		"ui/demo":             "backends backends/docker backends/sim gateway/keys gpu gpu/sim",
 		"ui/desk":             "gateway gateway/ledger backends",
 		"ui/pane":             "ui/past ui/widget gateway gateway/ledger gateway/quota backends gpu",
+		"ui/picture":          "",
 		"ui/past":             "gateway gateway/ledger gateway/quota backends gpu",
 		"ui/shell":            "ui/cli ui/desk ui/sshd backends gateway/ledger",
 		"ui/sshd":             "ui ui/desk backends",
