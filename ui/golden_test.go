@@ -22,6 +22,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // screen is what a dashboard of a size shows after some keys.
 func screen(o Options, w, h int, keys ...string) string {
 	m := New(context.Background(), o)
+	defer m.close()
 	m.Update(tea.WindowSizeMsg{Width: w, Height: h})
 	m.View() // as the program does after every message
 	for _, k := range keys {
@@ -106,6 +107,28 @@ func TestGoldens(t *testing.T) {
 	}
 }
 
+// Each view, in each tier, in each look, on the bad night.
+func TestGoldenViews(t *testing.T) {
+	for name, look := range map[string]widget.Look{
+		"dark": {Palette: widget.Dark, Profile: colorprofile.TrueColor}, "light": {Palette: widget.Light, Profile: colorprofile.TrueColor},
+		"colour-blind": {Palette: widget.ColourBlind, Profile: colorprofile.TrueColor}, "16": {Palette: widget.Dark, Profile: colorprofile.ANSI},
+		"none": {Profile: colorprofile.ASCII}, "ascii": {Profile: colorprofile.ASCII, ASCII: true},
+	} {
+		for i, view := range viewNames {
+			for _, size := range [][2]int{{80, 24}, {120, 40}, {200, 60}} {
+				o := with(trouble())
+				o.Palette, o.Profile, o.ASCII = look.Palette, look.Profile, look.ASCII
+				got := screen(o, size[0], size[1], fmt.Sprint(i+1))
+				shape(t, got, size[0], size[1])
+				if look.ASCII {
+					onlyASCII(t, ansi.Strip(got))
+				}
+				golden(t, fmt.Sprintf("views/%s-%s-%dx%d.ansi", view, name, size[0], size[1]), got+"\n")
+			}
+		}
+	}
+}
+
 // trimmed is text without the blanks at its lines' ends.
 func trimmed(s string) string {
 	lines := strings.Split(s, "\n")
@@ -133,7 +156,7 @@ func golden(t *testing.T, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
 	if *update {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
