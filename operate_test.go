@@ -210,7 +210,7 @@ func operateRestart(t *testing.T, d *demoSite, me string) {
 	o.accept("Restart")
 
 	o.sees(`▸restart chat, by `+me, `◐ draining .*in flight`, `· loading`)
-	o.sees(`✓ draining`, `✓ stopping`, `✓ starting`, `◐ loading`, `· warm-up`)
+	o.sees(`✓ draining`, `✓ stopping`, `✓ starting`, `◐ loading`, `Loading safetensors checkpoint shards`, `· warm-up`)
 	if code, out := d.run(t, nil, "status"); code != 0 || !regexp.MustCompile(`(?m)^chat +http\S+ +(loading|draining) `).MatchString(out) {
 		t.Errorf("status while it loads: code %d\n%s", code, out)
 	}
@@ -289,11 +289,11 @@ func operateHangup(t *testing.T, d *demoSite, _ string) {
 	o.sees(`enter keeps it`)
 	o.keys("C-u", "org:ac")
 	o.sees(` /org:ac +enter keeps it`)
-	before := d.screens(t)
-	if err := syscall.Kill(o.pid("ssh"), syscall.SIGKILL); err != nil {
+	pid, cut := o.pid("ssh"), time.Now()
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the end of its screen", func() bool { return d.screens(t) < before })
+	d.audit(t, "the end of its screen", func(e entry) bool { return e.Action == "detach" && e.At.After(cut) })
 	if code, answer := d.chat(t, 2); code != 200 {
 		t.Errorf("a request after it: status %d: %s", code, answer)
 	}
@@ -304,13 +304,6 @@ func operateHangup(t *testing.T, d *demoSite, _ string) {
 	o.sees(` /org:acme +enter keeps it`)
 	o.escape(`enter keeps it`)
 	o.sees(`globex/web`)
-}
-
-// screens counts the dashboards that are open, by the audit.
-func (d *demoSite) screens(t *testing.T) int {
-	t.Helper()
-	_, out := d.run(t, nil, "events")
-	return strings.Count(out, "  attach ") - strings.Count(out, "  detach ")
 }
 
 // operateOthers: who is attached sees who else is, and what they are about to do;
@@ -376,7 +369,7 @@ func operatePast(t *testing.T, d *demoSite, me string) {
 		t.Errorf("%v, %v", info, err)
 	}
 	files := unpack(t, found[0])
-	for _, name := range []string{"README.txt", "config.toml", "audit.jsonl", "events.jsonl", "requests.csv", "snapshot.json",
+	for _, name := range []string{"README.txt", "config.toml", "audit.jsonl", "requests.csv", "snapshot.json",
 		"series/traffic.csv", "series/gpus.csv", "logs/gateway.log", "logs/container-vllm-chat.log"} {
 		if files[name] == "" {
 			t.Errorf("%s is empty, or missing", name)

@@ -101,7 +101,10 @@ func (d *demoSite) run(t *testing.T, options []string, command string) (code int
 }
 
 // entry is one of the audit.
-type entry struct{ Author, Action, Object, Detail string }
+type entry struct {
+	At                             time.Time
+	Author, Action, Object, Detail string
+}
 
 // audit waits for an entry that is as wanted, and returns the newest.
 func (d *demoSite) audit(t *testing.T, what string, wanted func(entry) bool) (e entry) {
