@@ -587,8 +587,8 @@ const (
 	savedDir    = "saved"
 )
 
-// saveIncident saves what is known of the last quarter of an hour.
-func (p *platform) saveIncident(ctx context.Context, s *desk.Seat) (string, error) {
+// saveIncident saves what is known of the quarter of an hour before a moment.
+func (p *platform) saveIncident(ctx context.Context, s *desk.Seat, at time.Time) (string, error) {
 	if err := s.Permit(ctx, desk.Hand, "incident", ""); err != nil {
 		return "", err
 	}
@@ -597,7 +597,7 @@ func (p *platform) saveIncident(ctx context.Context, s *desk.Seat) (string, erro
 		return "", err
 	}
 	path, err := p.past.SaveBundle(ctx, filepath.Join(p.stateDir, incidentDir), past.BundleOptions{
-		At: time.Now(), By: s.Operator().Author(), Version: version, Logs: s.Platform().Logs, Log: &p.ownLog, Config: text})
+		At: at, By: s.Operator().Author(), Version: version, Logs: s.Platform().Logs, Log: &p.ownLog, Config: text})
 	if err == nil {
 		s.Note(ctx, "incident", path, "")
 	}

@@ -194,9 +194,9 @@ func (m *Model) incident(pane.Ref) tea.Cmd {
 		return nil
 	}
 	m.say(widget.Plain, "saving …")
-	who := m.opts.Seat
+	who, at := m.opts.Seat, m.data.Now
 	return m.ask(0, func(ctx context.Context) func(*Model) tea.Cmd {
-		path, err := save(ctx, who)
-		return outcome("saved "+path, err)
+		path, err := save(ctx, who, at)
+		return outcome("saved "+path+" on the gateway's host", err)
 	})
 }

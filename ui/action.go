@@ -41,9 +41,12 @@ var actions = []action{
 	{"revoke grant", func(k *keyMap) *key.Binding { return &k.Revoke }, desk.Admin, []pane.RefKind{pane.RefGrant}, (*Model).revoke},
 	{"start everything", nil, desk.Hand, nil, (*Model).up},
 	{"stop everything", nil, desk.Hand, nil, (*Model).down},
-	{"save an incident bundle", func(k *keyMap) *key.Binding { return &k.Incident }, desk.Hand, nil, (*Model).incident},
+	{incidentAction, func(k *keyMap) *key.Binding { return &k.Incident }, desk.Hand, nil, (*Model).incident},
 	{"show jobs", func(k *keyMap) *key.Binding { return &k.Jobs }, desk.Viewer, nil, (*Model).jobs},
 }
+
+// incidentAction is the one that can be done of a moment of the past, too.
+const incidentAction = "save an incident bundle"
 
 var (
 	containers = []pane.RefKind{pane.RefBackend, pane.RefReplica, pane.RefGPU, pane.RefLog}
@@ -68,7 +71,7 @@ func (m *Model) refusal(a *action, r pane.Ref) string {
 		return "nothing can be done from this screen"
 	case !m.opts.Seat.Operator().Role.May(a.role):
 		return needs(a.role, m.opts.Seat.Operator().Role)
-	case a.role != desk.Viewer && !m.moment.IsZero():
+	case a.role != desk.Viewer && a.name != incidentAction && !m.moment.IsZero():
 		return fmt.Sprintf("you look at %s; %s goes back to now", m.data.Now.UTC().Format(time.TimeOnly+"Z"), m.keys.Now.Help().Key)
 	case len(a.kinds) > 0 && !slices.Contains(a.kinds, r.Kind):
 		return "choose what to do it to with the arrows: " + kindWords(a.kinds)

@@ -288,11 +288,11 @@ func TestIncident(t *testing.T) {
 	if !strings.Contains(content(m), "nothing of the past is kept here") {
 		t.Error("nothing says that it can't be")
 	}
-	m.opts.Save = func(_ context.Context, s *desk.Seat) (string, error) {
-		return "/var/lib/pilothouse/incident by " + s.Operator().Name, nil
+	m.opts.Save = func(_ context.Context, s *desk.Seat, at time.Time) (string, error) {
+		return at.Format("/var/lib/pilothouse/incident-1504 by ") + s.Operator().Name, nil
 	}
 	do(m, "S")
-	if !strings.Contains(content(m), "saved /var/lib/pilothouse/incident by ana") {
+	if !strings.Contains(content(m), "saved /var/lib/pilothouse/incident-0312 by ana") {
 		t.Errorf("no outcome:\n%s", content(m))
 	}
 }

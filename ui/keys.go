@@ -78,7 +78,7 @@ func newKeyMap(demo, attached bool) keyMap {
 		CancelJob: bind("C", "cancel job", "C"),
 		Grant:     bind("T", "grant quota", "T"),
 		Revoke:    bind("V", "revoke grant", "V"),
-		Incident:  bind("S", "save an incident bundle", "S"),
+		Incident:  bind("S", "incident bundle", "S"),
 		Jobs:      bind("J", "jobs under way", "J"),
 
 		Accept: bind("enter", "choose", "enter"),
@@ -104,7 +104,7 @@ func (k *keyMap) named() map[string]*key.Binding {
 		"next-view": &k.NextView, "previous-view": &k.PrevView, "help": &k.Help, "quit": &k.Quit, "next-pane": &k.Next, "previous-pane": &k.Previous,
 		"full": &k.Full, "pause": &k.Pause, "findings": &k.Findings, "refresh": &k.Refresh, "redraw": &k.Redraw,
 		"open": &k.Enter, "filter": &k.Filter, "next-match": &k.NextMatch, "previous-match": &k.PrevMatch, "sort": &k.Sort, "copy": &k.Copy,
-		"describe": &k.Describe, "logs": &k.Logs, "commands": &k.Palette, "earlier": &k.Earlier, "later": &k.Later, "now": &k.Now, "mouse": &k.Mouse,
+		"describe": &k.Describe, "its-logs": &k.Logs, "commands": &k.Palette, "earlier": &k.Earlier, "later": &k.Later, "now": &k.Now, "mouse": &k.Mouse,
 		"restart": &k.Restart, "drain": &k.Drain, "undrain": &k.Undrain, "cancel": &k.Cancel, "cancel-org": &k.CancelOrg, "cancel-job": &k.CancelJob,
 		"grant": &k.Grant, "revoke": &k.Revoke, "incident": &k.Incident, "jobs": &k.Jobs,
 	}

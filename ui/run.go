@@ -57,8 +57,8 @@ type Options struct {
 
 	// Command runs a command line for the seat's operator and returns its exit code.
 	Command func(ctx context.Context, args []string, out, errOut io.Writer) int
-	// Save saves an incident bundle and returns where; nil: none can be made.
-	Save func(ctx context.Context, s *desk.Seat) (path string, err error)
+	// Save saves an incident bundle of a moment and returns where; nil: none can be made.
+	Save func(ctx context.Context, s *desk.Seat, at time.Time) (path string, err error)
 
 	Demo       bool   // marked on every screen
 	DemoKey    string // the demo's own gateway key, shown with a command to try

@@ -89,6 +89,9 @@ func (g grid) put(x, y int, text string, width int, l look) int {
 	if x+width > len(g[y]) || strings.ContainsFunc(text, unprintable) {
 		return 0
 	}
+	if seen := strings.Trim(text, " "); seen != "" {
+		text = seen // a blank that belongs to a character would be lost in SVG
+	}
 	g[y][x] = cell{text: text, wide: width == 2, look: l}
 	if width == 2 {
 		g[y][x+1] = cell{half: true, look: l}
@@ -96,12 +99,15 @@ func (g grid) put(x, y int, text string, width int, l look) int {
 	return width
 }
 
-// join adds what has no width of its own, an accent say, to a character.
+// join adds what has no width of its own, an accent say, to a character; on a
+// blank there is nothing to see of it.
 func (g grid) join(x, y int, text string) {
 	if g[y][x].half {
 		x--
 	}
-	g[y][x].text += text
+	if c := &g[y][x]; !c.blank() {
+		c.text += strings.Trim(text, " ") // as in put
+	}
 }
 
 // unprintable are what XML can't hold, and what turns the order of others round.

@@ -18,9 +18,6 @@ const (
 
 const fonts = "ui-monospace,'DejaVu Sans Mono','Liberation Mono',Menlo,Consolas,monospace"
 
-// maxText is how many cells a piece of text takes at most.
-const maxText = 256
-
 // layer is all of one look: shapes, and texts as elements.
 type layer struct {
 	look   look
@@ -128,10 +125,10 @@ func run(row []cell) (n int) {
 		return 1
 	}
 	fits := func(i int) bool {
-		return i < len(row) && i < maxText && usual(&row[i]) && row[i].look.same(row[0].look)
+		return i < len(row) && usual(&row[i]) && row[i].look.same(row[0].look)
 	}
 	for n = 1; ; n++ {
-		gap := n+1 < len(row) && row[n].blank() && !row[n].half && !row[n].look.underline
+		gap := n+1 < len(row) && row[n].blank() && !row[n].half && row[n].look.underline == row[0].look.underline
 		if !fits(n) && !(gap && fits(n+1)) {
 			return n
 		}

@@ -26,6 +26,7 @@ func TestGolden(t *testing.T) {
 		{"box", "╭─▸title──╮\n│ \x1b[31m▲\x1b[39m ● ○ ◐ ■│\n├────┬────┤\n╰────┴────╯", 11, 4},
 		{"bar", "\x1b[38;5;241m███▌\x1b[39m ▁▂▃▄▅▆▇█ ▏▎▍▌▋▊▉ ▀▐", 24, 1},
 		{"graph", "\x1b[32m⢀⣀⣤⣶⣿⡇⠁\n⢸⣿⣿⣿⣿⡇", 7, 2},
+		{"underlined", "\x1b[4mone line\x1b[24m \x1b[4ma\x1b[24m \x1b[4mb", 16, 1},
 		{"selected", "\x1b[48;2;48;48;48m row \x1b[7m mark \x1b[0m rest", 20, 1},
 		{"wide", "a東京b é x", 12, 1},
 	} {
@@ -73,6 +74,7 @@ func TestPen(t *testing.T) {
 		{"\x1b[2;38;2;90;90;90;48;2;0;0;0mx", look{fg: 0x3c3c3c, bg: 0}},
 		{"\x1b[3;4mx", with(func(l *look) { l.italic, l.underline = true, true })},
 		{"\x1b[3;4m\x1b[23;24mx", plain},
+		{"\x1b[1;2m\x1b[22mx", plain},
 		{"\x1b[4:3mx", with(func(l *look) { l.underline = true })},
 		{"\x1b[?31mx", plain},
 		{"\x1b[31Kx", plain},
@@ -99,6 +101,8 @@ func TestParse(t *testing.T) {
 		{"a\tb\rc\x07", "abc·|····"},
 		{"a\u202eb\ufffe", "ab··|····"},
 		{"e\u0301x", "e\u0301x··|····"},
+		{"東\x1b[1m\u0301x", "東\u0301<x·|····"},
+		{"a \u0301b", "a b·|····"},
 		{"\xffa", "\ufffda··|····"},
 	} {
 		var got []string
@@ -178,6 +182,7 @@ func TestJoined(t *testing.T) {
 	for _, tt := range []struct{ screen, want string }{
 		{"────", "M0 8h32v1h-32z"},
 		{"│\n│", "M4 0h1v32h-1z"},
+		{"─\x1b[1m─", "M0 8h16v1h-16z"},
 		{"██", "M0 0h16v16h-16z"},
 		{"⡇\n⡇", "M1 0h3v32h-3z"},
 		{"█▄", "M0 0h8v16h-8zM8 8h8v8h-8z"},
@@ -313,7 +318,7 @@ func TestPictureOfScreens(t *testing.T) {
 func FuzzPicture(f *testing.F) {
 	for _, s := range []string{
 		"", "a", "\x1b[31ma\nb", "╭─╮\n│⣿│\n╰─╯", "東京 e\u0301 \u202e", "\x1b[38;5;1m\x1b[48:2:1:2:3m█▌", "\x1b[", "\xff\x00<&>", "a b  c", "─\x1b[1m─\x1b[7m─",
-		"\x1b]0;x\x07y\x1bPq\x1b\\z", "👩\u200d👩\u200d👧 ❤\ufe0f 🇩🇪", "\u2003x\u3000y\u00a0z",
+		"\x1b]0;x\x07y\x1bPq\x1b\\z", "👩\u200d👩\u200d👧 ❤\ufe0f 🇩🇪", "\u2003x\u3000y\u00a0z", "0 \u0301", "0\u0602 ",
 	} {
 		f.Add(s, uint8(8), uint8(3))
 	}
