@@ -129,7 +129,7 @@ func operateLook(t *testing.T, d *demoSite, _ string) {
 	o.sees(`nothing is called so`)
 	o.escape(`commands ─`)
 	o.keys("?")
-	o.sees(`▸help ─`, `R +restart`, `save an incident`, `back in time`)
+	o.sees(`▸help ─`, `R +restart`, `incident bundle`, `back in time`)
 	o.escape(`help ─`)
 
 	o.keys("3")
