@@ -50,7 +50,7 @@ func (b band) sized(least, full int) band {
 func (m *Model) overview(t tier, w, h int) []slot {
 	side := 0
 	if t == large {
-		side = w / 4 // what happened stands beside everything
+		side = w / 4
 		w -= side
 	}
 	l, f := m.backends.Rows()
@@ -104,7 +104,7 @@ func (m *Model) overview(t tier, w, h int) []slot {
 		y += heights[i]
 	}
 	if side > 0 {
-		slots = append(slots, slot{pane: m.events, x: w, w: side, h: h})
+		slots = append(slots, m.beside(w, side, h)...)
 	}
 	return slots
 }

@@ -46,11 +46,11 @@ func TestArrange(t *testing.T) {
 		{"between, lines for cards", with(calm()), 100, 30, "gpus 100x4, backends 100x5, traffic 55x8, quotas 45x8, events 100x4, requests 100x7"},
 		{"medium", with(calm()), 120, 40, "gpus 120x10, backends 120x5, traffic 66x10, quotas 54x10, events 120x6, requests 120x7"},
 		{"medium with trouble", with(trouble()), 120, 40, "gpus 120x10, backends 120x8, traffic 66x8, quotas 54x8, events 120x4, requests 120x7"},
-		{"large", with(calm()), 200, 60, "gpus 150x10, backends 150x5, traffic 82x14, quotas 68x14, requests 150x29, events 50x58"},
+		{"large", with(calm()), 200, 60, "gpus 150x10, backends 150x5, traffic 82x14, quotas 68x14, requests 150x29, events 50x29, logs 50x29"},
 		{"no gpus", none, 120, 40, "backends 120x5, traffic 66x14, quotas 54x14, events 120x7, requests 120x12"},
 		{"more gpus than cards have room", gpus(8), 120, 40, "gpus 120x10, backends 120x5, traffic 66x10, quotas 54x10, events 120x6, requests 120x7"},
-		{"cards side by side", gpus(8), 200, 60, "gpus 150x34, backends 150x5, traffic 82x12, quotas 68x12, requests 150x7, events 50x58"},
-		{"more than that", gpus(24), 200, 60, "gpus 150x26, backends 150x5, traffic 82x14, quotas 68x14, requests 150x13, events 50x58"},
+		{"cards side by side", gpus(8), 200, 60, "gpus 150x34, backends 150x5, traffic 82x12, quotas 68x12, requests 150x7, events 50x29, logs 50x29"},
+		{"more than that", gpus(24), 200, 60, "gpus 150x26, backends 150x5, traffic 82x14, quotas 68x14, requests 150x13, events 50x29, logs 50x29"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := laid(sized(tt.o, tt.w, tt.h)); got != tt.want {

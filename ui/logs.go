@@ -74,7 +74,7 @@ func (m *Model) askLog() {
 		return
 	}
 	q, ok := m.logs.Query()
-	if !ok || m.at != atLogs {
+	if !ok || !m.shows(m.logs) {
 		q = pane.LogQuery{}
 	}
 	m.feed.ask(q)
@@ -86,7 +86,7 @@ func (m *Model) takeLog() {
 		return
 	}
 	m.askLog()
-	if b, ok := m.feed.take(); ok && m.at == atLogs {
+	if b, ok := m.feed.take(); ok && m.shows(m.logs) {
 		m.logs.Update(b)
 		m.dirty = true
 	}

@@ -25,7 +25,7 @@ func (m *Model) press(k tea.KeyPressMsg) tea.Cmd {
 		return nil
 	case len(m.dialogs) > 0:
 		return m.tell(k)
-	case m.at == atLogs && m.now().focus == m.logs && key.Matches(k, m.logs.LogKeys().Save):
+	case m.now().focus == m.logs && key.Matches(k, m.logs.LogKeys().Save):
 		return m.saveLog()
 	case m.claimed(k):
 		m.now().focus.Update(k)

@@ -32,27 +32,39 @@ type view struct {
 // newViews makes the views of the dashboard's panes.
 func (m *Model) newViews() {
 	over := &view{name: viewNames[atOverview], arrange: m.overview,
-		panes: []pane.Pane{m.gpus, m.backends, m.traffic, m.quotas, m.events, m.requests}}
+		panes: []pane.Pane{m.gpus, m.backends, m.traffic, m.quotas, m.events, m.requests, m.logs}}
 	over.focus, over.chosen = m.backends, m.backends
 	m.views = []*view{over}
 	for i, main := range []pane.Pane{m.gpuView, m.backendView, m.requestView, m.quotaView, m.logs} {
 		v := &view{name: viewNames[i+1], panes: []pane.Pane{main}, focus: main, chosen: main}
 		if main != m.logs {
-			v.panes = append(v.panes, m.events)
+			v.panes = append(v.panes, m.events, m.logs)
 		}
 		v.arrange = func(t tier, w, h int) []slot { return m.single(v.panes, t, w, h) }
 		m.views = append(m.views, v)
 	}
 }
 
-// single gives a view's first pane all the room, or two thirds of it where there
-// is much.
+// single gives a view's first pane all the room, or three quarters of it where
+// there is much.
 func (m *Model) single(panes []pane.Pane, t tier, w, h int) []slot {
 	if t != large || len(panes) == 1 {
 		return []slot{{pane: panes[0], w: w, h: h}}
 	}
 	side := w / 4
-	return []slot{{pane: panes[0], w: w - side, h: h}, {pane: panes[1], x: w - side, w: side, h: h}}
+	return append([]slot{{pane: panes[0], w: w - side, h: h}}, m.beside(w-side, side, h)...)
+}
+
+// beside is what stands beside everything where there is much room: what happened,
+// and the end of a log.
+func (m *Model) beside(x, w, h int) []slot {
+	upper := h / 2
+	return []slot{{pane: m.events, x: x, w: w, h: upper}, {pane: m.logs, x: x, y: upper, w: w, h: h - upper}}
+}
+
+// shows tells whether a pane is on the screen.
+func (m *Model) shows(p pane.Pane) bool {
+	return slices.ContainsFunc(m.slots, func(s slot) bool { return s.pane == p })
 }
 
 // now is the view that is shown.
