@@ -345,7 +345,7 @@ func (g *globals) build(openLog func(stateDir string) (io.WriteCloser, error)) (
 	if p.gateway, err = gateway.New(o); err != nil {
 		return nil, err
 	}
-	p.desk = desk.New(desk.Platform{Jobs: p.life, Drains: p.life, Logs: p.life, Pool: p.pool, Gateway: p.gateway, Books: p.gateway},
+	p.desk = desk.New(desk.Platform{Jobs: p.life, Drains: p.life, Logs: p.life, Pool: p.pool, Gateway: p.gateway, Books: p.gateway, Models: p.gateway},
 		desk.Options{ReadOnly: g.readOnly, Note: o.Ledger.Note, Log: p.log})
 	p.remember()
 	p.screen.Demo, p.screen.Version = g.demo, version

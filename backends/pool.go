@@ -238,5 +238,15 @@ func (p *Pool) Route(path []byte) *Backend { return p.table.Load().byRoute[strin
 // All are the backends in the order of the configuration; not to be changed.
 func (p *Pool) All() []*Backend { return p.table.Load().backends }
 
+// At is the replica with that URL; nil: it is none of the backend's.
+func (b *Backend) At(url string) *Replica {
+	for _, r := range b.replicas {
+		if r.URL == url {
+			return r
+		}
+	}
+	return nil
+}
+
 // Replicas counts them, well or not.
 func (b *Backend) Replicas() int { return len(b.replicas) }

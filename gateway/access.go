@@ -34,7 +34,7 @@ func (g *Gateway) access(rec *record) {
 	}
 	g.accessLog.LogAttrs(context.Background(), slog.LevelInfo, "request",
 		slog.String(attrID, rec.ID), slog.String(attrOrg, rec.Org), slog.String(attrKey, rec.KeyName),
-		slog.String(attrClient, rec.client.String()), slog.String(attrRoute, rec.Route), slog.String(attrModel, rec.Model),
+		slog.String(attrClient, rec.from()), slog.String(attrRoute, rec.Route), slog.String(attrModel, rec.Model),
 		slog.String(attrBackend, rec.Backend), slog.String(attrReplica, rec.Replica), slog.Bool(attrStream, rec.Stream),
 		slog.Int(attrStatus, rec.Status), slog.String(attrCode, rec.Code), slog.String(attrEnd, rec.End.String()),
 		slog.Duration(attrFirst, rec.First), slog.Duration(attrDuration, rec.Duration),

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"pilothouse/gateway/keys"
 	"pilothouse/gateway/ledger"
 	"pilothouse/gateway/quota"
 )
@@ -75,6 +76,12 @@ func (g *Gateway) inFlight() map[string]inFlight {
 		}
 		all[rec.Replica] = f
 	})
+	for _, replica := range g.directs.replicas() {
+		f := all[replica]
+		f.Open.Prompt += mostOpen
+		f.Open.Completion += mostOpen
+		all[replica] = f
+	}
 	return all
 }
 
@@ -97,13 +104,20 @@ type OrgQuotas struct {
 	Windows []quota.Window
 }
 
-// Quotas are the windows of all organisations as they are now, by name.
+// Quotas are the windows of all organisations as they are now, by name. Operators
+// are among them once they have asked for something.
 func (g *Gateway) Quotas(context.Context) ([]OrgQuotas, error) { return g.quotas(), nil }
 
 func (g *Gateway) quotas() []OrgQuotas {
 	var all []OrgQuotas
 	def := &g.settings.Load().org
-	for _, o := range g.keys.Orgs() {
+	orgs := g.keys.Orgs()
+	if !slices.ContainsFunc(orgs, func(o *keys.Org) bool { return o.Name == Operators }) {
+		if own := (&keys.Org{Name: Operators}); g.used(own) {
+			orgs = append(slices.Clip(orgs), own)
+		}
+	}
+	for _, o := range orgs {
 		q := OrgQuotas{Org: o.Name, Windows: g.windows.Glance(quota.Who{Org: o.Name, Limits: def.of(o)})}
 		for _, k := range o.Keys {
 			if own := ownLimits(k); own != (quota.Limits{}) {
@@ -118,6 +132,12 @@ func (g *Gateway) quotas() []OrgQuotas {
 	}
 	slices.SortFunc(all, func(a, b OrgQuotas) int { return strings.Compare(a.Org, b.Org) })
 	return all
+}
+
+// used tells whether anything is, of an organisation's windows.
+func (g *Gateway) used(o *keys.Org) bool {
+	return slices.ContainsFunc(g.windows.Glance(quota.Who{Org: o.Name, Limits: g.settings.Load().org.of(o)}),
+		func(w quota.Window) bool { return w.Used+w.Reserved > 0 })
 }
 
 // tight lists the windows that are nearly used up.

@@ -14,11 +14,19 @@ import (
 // What happens before a request is whole: fasthttp asks once the header is
 // there, and reports what it could not read.
 
-// authenticate finds whose key the header carries.
-func (g *Gateway) authenticate(h *fasthttp.RequestHeader) (*keys.Key, error) {
+// authenticate finds whose key the header carries. On an operator's own
+// connection that is the secret of those, and no client's key; elsewhere that
+// secret is none. c is nil where the connection is not known.
+func (g *Gateway) authenticate(h *fasthttp.RequestHeader, c *conn) (*keys.Key, error) {
 	presented := bearer(h.Peek("Authorization"))
 	if presented == nil {
 		return nil, badKey(KeyMissing, "An API key is needed: send it as Authorization: Bearer KEY.")
+	}
+	if c != nil && c.caller != nil {
+		if !g.inside.is(presented) {
+			return nil, badKey(KeyUnknown, "This API key is not valid.")
+		}
+		return c.caller, nil
 	}
 	key, err := g.keys.Lookup(presented)
 	switch {
@@ -45,7 +53,7 @@ const smallBody = 64 << 10
 // read, while the header is still there to say who sends it.
 func (g *Gateway) headerReceived(h *fasthttp.RequestHeader) (c fasthttp.RequestConfig) {
 	if n := h.ContentLength(); n > smallBody || n == -1 {
-		if _, err := g.authenticate(h); err != nil {
+		if _, err := g.authenticate(h, nil); err != nil && !g.inside.knows(h) {
 			h.SetContentLength(smallBody)
 			c.MaxRequestBodySize = 1
 		}
@@ -59,7 +67,7 @@ func (g *Gateway) expect(ctx *fasthttp.RequestCtx) int {
 		g.early(ctx, errStopping)
 		return ctx.Response.StatusCode()
 	}
-	if _, err := g.authenticate(&ctx.Request.Header); err != nil {
+	if _, err := g.authenticate(&ctx.Request.Header, clientConn(ctx.Conn())); err != nil {
 		g.early(ctx, err)
 		return ctx.Response.StatusCode()
 	}
@@ -88,7 +96,7 @@ func (g *Gateway) unreadable(ctx *fasthttp.RequestCtx, err error) {
 		h := &ctx.Request.Header
 		err = g.tooLarge()
 		if len(h.RawHeaders()) > 0 {
-			if _, denied := g.authenticate(h); denied != nil {
+			if _, denied := g.authenticate(h, clientConn(ctx.Conn())); denied != nil {
 				err = denied
 			}
 		}

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"strings"
@@ -40,6 +41,7 @@ func (g *Gateway) Left() string {
 			say(w.Reserved, "reserved in "+w.Name+" of", o.Org)
 		}
 	}
+	say(int64(len(g.directs.replicas())), "requests past the gateway", "")
 	for _, b := range g.pool.All() {
 		say(int64(g.stats.backend(b.Name).inflight.Load()), "requests in flight at", b.Name)
 		for _, r := range b.Now() {
@@ -52,4 +54,23 @@ func (g *Gateway) Left() string {
 	}
 	g.listener.check(func(c *conn) { say(1, "open connection of", c.RemoteAddr().String()) })
 	return left.String()
+}
+
+// InsideSecret is what operators' own requests show.
+func (g *Gateway) InsideSecret() string { return string(g.inside.secret) }
+
+// DialInside is a connection of an operator's own, to write whatever bytes one likes.
+func (g *Gateway) DialInside(ctx context.Context, operator string) (net.Conn, error) {
+	who, err := g.caller(operator)
+	if err != nil {
+		return nil, err
+	}
+	return g.inside.dial(ctx, g.listener, who)
+}
+
+// AuditNow holds the ledger against what the engines have told last.
+func (g *Gateway) AuditNow(ctx context.Context) ([]Drift, error) {
+	a := auditor{pool: g.audit.pool, sums: g.audit.sums, flight: g.audit.flight, log: g.log}
+	err := a.look(ctx)
+	return a.drifts(), err
 }

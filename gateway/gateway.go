@@ -16,6 +16,9 @@
 // connection ten times a second instead of arming timers for each read; by an
 // operator; by the gateway's stop. end notes the cause and closes what the request waits for.
 //
+// Operators ask the models in their own name: with Ask by this same pipeline, on
+// connections that the gateway makes to itself, with AskReplica past it.
+//
 // What the gateway says of itself, it says through a Snapshot, made once a
 // second. Reading it costs nothing and holds nothing up.
 package gateway
@@ -93,6 +96,8 @@ type Gateway struct {
 
 	ready    chan struct{} // closed when it listens
 	listener *listener
+	inside   *inside // of operators' own requests
+	directs  directs // of those, the ones past the gateway
 	url      string
 	admin    string
 }
@@ -114,7 +119,8 @@ func New(o Options) (*Gateway, error) {
 		quota: o.Config.Quota, ledger: o.Ledger, redis: o.Redis,
 		lines: lines{of: map[string]*queue.Queue{}}, expected: expected{all: map[expectedKey]*expectation{}},
 		estimates: estimates{models: map[string]*estimate{}},
-		stats:     newStats(), started: time.Now(), ready: make(chan struct{}),
+		inside:    newInside(), directs: directs{all: map[*direct]bool{}},
+		stats: newStats(), started: time.Now(), ready: make(chan struct{}),
 	}
 	g.clock.set()
 	if err := g.Apply(o.Config); err != nil {
@@ -211,6 +217,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	}
 	server := g.newServer()
 	group.Go(func() error { return server.Serve(serving) })
+	group.Go(func() error { return server.Serve(g.inside) })
 	group.Go(func() error { return l.watch(work.Done()) })
 	group.Go(func() error { g.tick(work, cert); return nil })
 	g.runBooks(group, work)
@@ -231,7 +238,9 @@ func (g *Gateway) Run(ctx context.Context) error {
 	defer cancel()
 	server.ShutdownWithContext(bound) // its error is that of the bound, met below
 	l.Close()                         // it knows of no listener that Serve has not got to
+	g.inside.Close()
 	l.check(func(c *conn) { c.TCPConn.Close() })
+	g.directs.end()
 	for _, s := range side {
 		s.Close()
 	}
@@ -255,6 +264,7 @@ func (g *Gateway) drain() {
 			c.TCPConn.Close()
 		}
 	})
+	g.directs.end()
 	g.quiet(2 * time.Second)
 }
 
@@ -264,7 +274,7 @@ func (g *Gateway) quiet(limit time.Duration) bool {
 	end := time.After(limit)
 	look := time.NewTicker(10 * time.Millisecond)
 	defer look.Stop()
-	for g.stats.inflight.Load() > 0 || g.listener.busy() {
+	for g.stats.inflight.Load() > 0 || g.listener.busy() || g.directs.busy() {
 		select {
 		case <-end:
 			return false

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"pilothouse/gateway/keys"
 )
 
 // listener accepts clients' connections and keeps an eye on each of them, from
@@ -40,6 +42,7 @@ type conn struct {
 	owner   *listener
 	id      uint64
 	peer    netip.Addr
+	caller  *keys.Key               // of an operator's own requests, see inside; nil: a client's connection
 	gone    atomic.Bool             // the client closed it, or its end of it
 	request atomic.Pointer[request] // under way on it
 	busy    atomic.Bool             // a request is under way, or its answer is being sent
@@ -71,7 +74,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		}
 		if err == nil {
 			var c *conn
-			if c, err = l.adopt(t); err == nil {
+			if c, err = l.adopt(t, nil); err == nil {
 				return c, nil
 			}
 			t.Close()
@@ -81,9 +84,10 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
-func (l *listener) adopt(t *net.TCPConn) (*conn, error) {
-	c := &conn{TCPConn: t, owner: l}
-	if a, ok := t.RemoteAddr().(*net.TCPAddr); ok {
+// adopt takes a connection: a client's, or one of that caller's, who has no address.
+func (l *listener) adopt(t *net.TCPConn, caller *keys.Key) (*conn, error) {
+	c := &conn{TCPConn: t, owner: l, caller: caller}
+	if a, ok := t.RemoteAddr().(*net.TCPAddr); ok && caller == nil {
 		c.peer = a.AddrPort().Addr().Unmap()
 	}
 	raw, err := t.SyscallConn()

@@ -121,8 +121,12 @@ func (r *request) origin(h *fasthttp.RequestHeader) {
 	}
 }
 
-// rate holds the client's address against its rate.
+// rate holds the client's address against its rate. Operators' own requests have
+// no address.
 func (r *request) rate() error {
+	if r.conn != nil && r.conn.caller != nil {
+		return nil
+	}
 	s := r.g.settings.Load()
 	at := s.addresses.Ask(r.rec.client)
 	r.traceRate(at, s.limits.RequestsPerSecond)
@@ -146,7 +150,7 @@ func (r *request) checkMethod(h *fasthttp.RequestHeader) error {
 // authenticate finds whose key it is, and holds the client's address against
 // its rate. Requests without a valid key count too: they cost as much.
 func (r *request) authenticate(ctx *fasthttp.RequestCtx) error {
-	key, err := r.g.authenticate(&ctx.Request.Header)
+	key, err := r.g.authenticate(&ctx.Request.Header, r.conn)
 	if limited := r.rate(); limited != nil {
 		return limited
 	}

@@ -196,8 +196,16 @@ func (r *request) snapshot(now int64) Record {
 }
 
 func (r record) written() Record {
-	r.Client = r.client.String()
+	r.Client = r.from()
 	return r.Record
+}
+
+// from is the client's address, written out. An operator's own request has none.
+func (r *record) from() string {
+	if !r.client.IsValid() {
+		return "operator"
+	}
+	return r.client.String()
 }
 
 // requestID takes the client's own id where it is a valid one: up to 128

@@ -100,7 +100,7 @@ type Record struct {
 	Start    time.Time
 	Org      string // "" when not authenticated
 	KeyName  string
-	Client   string // address
+	Client   string // address; "operator" for an operator's own request
 	Route    string // "/v1/chat/completions"
 	Model    string // as served; "" when none was found
 	Backend  string // its name

@@ -32,9 +32,9 @@ type Row struct {
 	Suspect    bool  // the engine's count was absurd and was bounded or left out
 	Counted    bool  // it counts for the quotas: one request, Prompt+Completion tokens
 
-	BytesIn  int64 // of the request's body
-	BytesOut int64 // of the answer's body
-	Client   netip.Addr
+	BytesIn  int64      // of the request's body
+	BytesOut int64      // of the answer's body
+	Client   netip.Addr // zero: an operator's own request
 	Stream   bool
 	End      End
 }

@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"net/http"
 
 	"pilothouse/backends"
 	"pilothouse/gateway"
@@ -9,8 +10,8 @@ import (
 )
 
 // Platform is what is seen and acted on. Its parts may be called at once. That of
-// a [Seat] takes whose order it is from the seat: authors, and those that by names,
-// are left empty there.
+// a [Seat] takes whose order it is from the seat: authors, operators, and those that
+// by names, are left empty there.
 type Platform struct {
 	Jobs    Jobs
 	Drains  Drains
@@ -18,6 +19,7 @@ type Platform struct {
 	Pool    Pool
 	Gateway Gateway // nil: none serves, only the containers are there
 	Books   Books   // nil: likewise
+	Models  Models  // nil: likewise
 }
 
 // Jobs do something to replicas and their containers. A *backends.Lifecycle has
@@ -56,6 +58,17 @@ type Gateway interface {
 	CancelRequest(ctx context.Context, id, by, reason string) (bool, error)
 	// CancelOrg ends all of an organisation, and returns how many those were.
 	CancelOrg(ctx context.Context, org, by, reason string) (int, error)
+}
+
+// Models are asked in an operator's own name; a *gateway.Gateway. A body is JSON,
+// and path one of the gateway's own, as "/v1/chat/completions". The answer's body
+// must be closed; the end of ctx breaks it off.
+type Models interface {
+	// Ask goes the way of clients' requests. [gateway.ErrNotServing]: that is over.
+	Ask(ctx context.Context, operator, path string, body []byte) (*http.Response, error)
+	// AskReplica goes to one replica, past the gateway, whatever state it is in.
+	// [gateway.ErrNoReplica]: none has that URL.
+	AskReplica(ctx context.Context, operator, replicaURL, path string, body []byte) (*http.Response, error)
 }
 
 // Record is what the ledger tells, whether a gateway serves or not.

@@ -8,7 +8,7 @@ type Role string
 // The roles; each may do what those before it may.
 const (
 	Viewer Role = "viewer"   // sees
-	Hand   Role = "operator" // drains, restarts and cancels, too
+	Hand   Role = "operator" // drains, restarts, cancels and asks models, too
 	Admin  Role = "admin"    // changes quotas as well
 )
 

@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"pilothouse/backends"
@@ -64,6 +65,9 @@ func (s *Seat) Platform() Platform {
 	}
 	if p.Books != nil {
 		in.Books = books{p.Books, s}
+	}
+	if p.Models != nil {
+		in.Models = models{p.Models, s}
 	}
 	return in
 }
@@ -179,6 +183,25 @@ func (b books) Revoke(ctx context.Context, id, _ string) (ledger.Grant, error) {
 		return ledger.Grant{}, err
 	}
 	return b.to.Revoke(ctx, id, b.seat.who.Author())
+}
+
+type models struct {
+	to   Models
+	seat *Seat
+}
+
+func (m models) Ask(ctx context.Context, _, path string, body []byte) (*http.Response, error) {
+	if err := m.seat.Permit(ctx, Hand, "ask", path); err != nil {
+		return nil, err
+	}
+	return m.to.Ask(ctx, m.seat.who.Name, path, body)
+}
+
+func (m models) AskReplica(ctx context.Context, _, replicaURL, path string, body []byte) (*http.Response, error) {
+	if err := m.seat.Permit(ctx, Hand, "ask", replicaURL); err != nil {
+		return nil, err
+	}
+	return m.to.AskReplica(ctx, m.seat.who.Name, replicaURL, path, body)
 }
 
 // list names what an order is about.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"reflect"
 	"slices"
 	"strings"
@@ -111,6 +112,16 @@ func (s *site) CancelOrg(_ context.Context, org, by, _ string) (int, error) {
 	return 1, nil
 }
 
+func (s *site) Ask(_ context.Context, operator, path string, body []byte) (*http.Response, error) {
+	s.did("ask %s %s by %s", path, body, operator)
+	return &http.Response{}, nil
+}
+
+func (s *site) AskReplica(_ context.Context, operator, replicaURL, path string, body []byte) (*http.Response, error) {
+	s.did("ask %s %s %s by %s", replicaURL, path, body, operator)
+	return &http.Response{}, nil
+}
+
 // What has a Snapshot of its own.
 type (
 	sitePool    struct{ *site }
@@ -121,7 +132,7 @@ func (p sitePool) Snapshot() *backends.Snapshot   { p.did("pool"); return nil }
 func (g siteGateway) Snapshot() *gateway.Snapshot { g.did("snapshot"); return nil }
 
 func (s *site) platform() Platform {
-	return Platform{Jobs: s, Drains: s, Logs: s, Pool: sitePool{s}, Gateway: siteGateway{s}, Books: s}
+	return Platform{Jobs: s, Drains: s, Logs: s, Pool: sitePool{s}, Gateway: siteGateway{s}, Books: s, Models: s}
 }
 
 func (s *site) desk(o Options) *Desk {
@@ -157,6 +168,12 @@ func deeds(ctx context.Context) []deed {
 		{"Undrain", Hand, func(p Platform) error { _, err := p.Drains.Undrain(ctx, order); return err }, "undrain [chat sql] by ana from 203.0.113.9", "undrain refused chat, sql"},
 		{"CancelRequest", Hand, func(p Platform) error { _, err := p.Gateway.CancelRequest(ctx, "r1", "mallory", "why"); return err }, "cancel r1 by ana from 203.0.113.9", "cancel refused r1"},
 		{"CancelOrg", Hand, func(p Platform) error { _, err := p.Gateway.CancelOrg(ctx, "acme", "mallory", "why"); return err }, "cancel all of acme by ana from 203.0.113.9", "cancel refused org acme"},
+
+		{"Ask", Hand, func(p Platform) error { _, err := p.Models.Ask(ctx, "mallory", "/v1/x", []byte("{}")); return err }, "ask /v1/x {} by ana", "ask refused /v1/x"},
+		{"AskReplica", Hand, func(p Platform) error {
+			_, err := p.Models.AskReplica(ctx, "mallory", "http://r", "/v1/x", []byte("{}"))
+			return err
+		}, "ask http://r /v1/x {} by ana", "ask refused http://r"},
 
 		{"Grant", Admin, func(p Platform) error {
 			_, err := p.Books.Grant(ctx, ledger.Grant{Org: "acme", Author: "mallory"})
@@ -238,7 +255,7 @@ func TestEveryMethod(t *testing.T) {
 		}
 	}
 	bare := New(Platform{Jobs: &site{}}, Options{}).Seat(Operator{"ana", Admin, ""}).Platform()
-	if bare.Gateway != nil || bare.Books != nil {
+	if bare.Gateway != nil || bare.Books != nil || bare.Models != nil {
 		t.Error("a platform where nothing serves has a gateway")
 	}
 }
