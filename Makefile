@@ -36,12 +36,12 @@ bench: build ## the gateway against nginx and HAProxy, interleaved; prints a tab
 	go run ./gateway/bench -pilothouse bin/pilothouse $(BENCHFLAGS)
 
 .PHONY: bench-dashboard
-bench-dashboard: build ## what attached dashboards cost, beside btop where that is installed
+bench-dashboard: build ## what attached dashboards cost, beside btop over OpenSSH where both are installed; 5 minutes
 	go run ./ui/bench -pilothouse bin/pilothouse $(BENCHFLAGS)
 
 .PHONY: day
-day: ## what a day of the past takes of memory, in simulated time: 8 GPUs, 20 backends, 500 organisations
-	PILOTHOUSE_DAY=1 go test -count=1 -timeout 30m -run '^TestDay$$' -v ./ui/past
+day: ## what a day takes of memory, in simulated time: the past of a large platform, and ten dashboards
+	PILOTHOUSE_DAY=1 go test -count=1 -timeout 60m -run '^TestDay$$' -v ./ui/past ./ui
 
 .PHONY: pictures
 pictures: build ## draw the pictures of the docs anew, from the demo

@@ -6,21 +6,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"os/exec"
-	"sync/atomic"
 	"syscall"
 	"time"
-
-	"golang.org/x/crypto/ssh"
 )
 
 // server is a pilothouse that serves.
 type server struct {
 	cmd    *exec.Cmd
 	url    string
-	key    string // of the demo's gateway
-	socket string // through which operators attach
+	socket string // through which operators attach; of the demo only
 }
 
 // start runs a command until it says where it listens.
@@ -36,23 +31,28 @@ func start(ctx context.Context, binary string, args ...string) (*server, error) 
 	}
 	lines := bufio.NewScanner(log)
 	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		var l struct{ Msg, URL, Key, Socket string }
-		if json.Unmarshal(lines.Bytes(), &l) == nil && l.Msg == "demo" {
-			s.url, s.key, s.socket = l.URL, l.Key, l.Socket
-			break
+	last := ""
+	for s.url == "" && lines.Scan() {
+		var l struct{ Msg, URL, Clients, Socket string }
+		last = lines.Text()
+		if json.Unmarshal(lines.Bytes(), &l) != nil {
+			continue
 		}
-		if l.Msg == "listening" && len(args) > 0 && args[0] != "--demo" {
-			break
+		switch demo := args[0] == "--demo"; {
+		case demo && l.Msg == "demo":
+			s.url, s.socket = l.URL, l.Socket
+		case !demo && l.Msg == "listening":
+			s.url = l.Clients
 		}
+	}
+	if s.url == "" {
+		s.stop()
+		return nil, errors.Join(fmt.Errorf("start %s: it ended with %q", binary, last), lines.Err())
 	}
 	go func() {
 		for lines.Scan() { // so that it is never held up
 		}
 	}()
-	if lines.Err() != nil {
-		return nil, lines.Err()
-	}
 	return s, nil
 }
 
@@ -70,69 +70,6 @@ func (s *server) stop() {
 	_ = s.cmd.Wait() // which tells of the signal
 }
 
-// screen is one attached dashboard.
-type screen struct {
-	client *ssh.Client
-	keys   func(string) error
-	read   atomic.Int64
-	news   chan time.Time // when something came, if anybody waits for it
-}
-
-// attach opens a dashboard over the socket, where the kernel says who comes.
-func attach(socket string, w, h int) (*screen, error) {
-	conn, err := net.Dial("unix", socket)
-	if err != nil {
-		return nil, err
-	}
-	c, chans, reqs, err := ssh.NewClientConn(conn, socket, &ssh.ClientConfig{HostKeyCallback: ssh.InsecureIgnoreHostKey()})
-	if err != nil {
-		return nil, err
-	}
-	s := &screen{client: ssh.NewClient(c, chans, reqs), news: make(chan time.Time, 1)}
-	session, err := s.client.NewSession()
-	if err != nil {
-		return nil, err
-	}
-	if err := session.RequestPty("xterm-256color", h, w, nil); err != nil {
-		return nil, err
-	}
-	in, err := session.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	s.keys = func(k string) error { _, err := in.Write([]byte(k)); return err }
-	session.Stdout = s
-	return s, session.Shell()
-}
-
-// Write counts what the dashboard draws.
-func (s *screen) Write(p []byte) (int, error) {
-	s.read.Add(int64(len(p)))
-	select {
-	case s.news <- time.Now():
-	default:
-	}
-	return len(p), nil
-}
-
-// press times a key, to the first bytes that come after it.
-func (s *screen) press(k string) (time.Duration, error) {
-	select {
-	case <-s.news:
-	default:
-	}
-	began := time.Now()
-	if err := s.keys(k); err != nil {
-		return 0, err
-	}
-	select {
-	case at := <-s.news:
-		return at.Sub(began), nil
-	case <-time.After(5 * time.Second):
-		return 0, fmt.Errorf("the key %s changed nothing", k)
-	}
-}
-
 // settle is how long the first picture and what comes with it are left out.
 const settle = 5 * time.Second
 
@@ -143,11 +80,13 @@ func (s *server) attached(ctx context.Context, w, h, n int, span time.Duration) 
 		return nil, err
 	}
 	var screens []*screen
-	defer func() {
+	leave := func() {
 		for _, sc := range screens {
 			_ = sc.client.Close()
 		}
-	}()
+		screens = nil
+	}
+	defer leave()
 	for range n {
 		sc, err := attach(s.socket, w, h)
 		if err != nil {
@@ -158,65 +97,77 @@ func (s *server) attached(ctx context.Context, w, h, n int, span time.Duration) 
 	if err := pass(ctx, settle); err != nil {
 		return nil, err
 	}
-	read := func() (sum int64) {
+	read := func() (drawn, line float64) {
 		for _, sc := range screens {
-			sum += sc.read.Load()
+			drawn, line = drawn+float64(sc.read.Load()), line+float64(sc.line.read.Load())
 		}
-		return sum
+		return drawn, line
 	}
-	before := read()
+	drawn, line := read()
+	began := time.Now()
 	busy, err := s.busy(ctx, span)
 	if err != nil {
 		return nil, err
 	}
-	m := &measured{bytes: float64(read()-before) / float64(n) / span.Seconds()}
-	for i := range 40 {
-		took, err := screens[0].press([]string{"3", "1"}[i%2])
-		if err != nil {
-			return nil, err
-		}
-		m.keys = append(m.keys, took)
-		if err := pass(ctx, 150*time.Millisecond); err != nil { // a screen is drawn ten times a second at most
-			return nil, err
-		}
+	each := float64(n) * time.Since(began).Seconds()
+	nowDrawn, nowLine := read()
+	m := &measured{bytes: (nowDrawn - drawn) / each, wire: (nowLine - line) / each}
+	if m.keys, err = screens[0].walk(ctx); err != nil {
+		return nil, err
 	}
-	for _, sc := range screens {
-		_ = sc.client.Close()
-	}
-	screens = nil
+	leave()
 	if err := pass(ctx, time.Second); err != nil {
 		return nil, err
 	}
 	after, err := s.busy(ctx, span/2)
-	if err != nil {
-		return nil, err
-	}
 	m.core = (busy - (idle+after)/2) / float64(n)
-	return m, nil
+	return m, err
+}
+
+// walk goes to and fro between two views, and times each key.
+func (s *screen) walk(ctx context.Context) (all []time.Duration, err error) {
+	for i := range 40 {
+		took, err := s.press([]string{"3", "1"}[i%2])
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, took)
+		if err := pass(ctx, 150*time.Millisecond); err != nil { // a screen is drawn ten times a second at most
+			return nil, err
+		}
+	}
+	return all, nil
 }
 
 // busy is what share of a core the server takes over a time, in %.
 func (s *server) busy(ctx context.Context, span time.Duration) (float64, error) {
-	before, err := processor(s.cmd.Process.Pid)
+	done, err := stopwatch(s.cmd.Process.Pid)
 	if err != nil {
 		return 0, err
 	}
-	began := time.Now()
 	if err := pass(ctx, span); err != nil {
 		return 0, err
 	}
-	after, err := processor(s.cmd.Process.Pid)
-	return 100 * (after - before).Seconds() / time.Since(began).Seconds(), err
+	return done()
 }
 
-// pass lets time pass.
-func pass(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+// stopwatch begins to count what share of a core some processes take; what it
+// returns tells it, in %.
+func stopwatch(pids ...int) (func() (float64, error), error) {
+	sum := func() (all time.Duration, err error) {
+		for _, pid := range pids {
+			t, err := processor(pid)
+			if err != nil {
+				return 0, err
+			}
+			all += t
+		}
+		return all, nil
 	}
+	before, err := sum()
+	began := time.Now()
+	return func() (float64, error) {
+		after, err := sum()
+		return 100 * (after - before).Seconds() / time.Since(began).Seconds(), err
+	}, err
 }
