@@ -41,6 +41,7 @@ func TestImports(t *testing.T) {
 		"ui/pane":             "ui/past ui/widget gateway gateway/ledger gateway/quota backends gpu",
 		"ui/picture":          "",
 		"ui/past":             "gateway gateway/ledger gateway/quota backends gpu",
+		"ui/saved":            "ui/desk ui/past",
 		"ui/shell":            "ui/cli ui/desk ui/sshd backends gateway/ledger",
 		"ui/sshd":             "ui ui/desk backends",
 		"ui/widget":           "",

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -38,6 +37,7 @@ import (
 	"pilothouse/ui/demo"
 	"pilothouse/ui/desk"
 	"pilothouse/ui/past"
+	"pilothouse/ui/saved"
 	"pilothouse/ui/shell"
 	"pilothouse/ui/sshd"
 )
@@ -249,9 +249,9 @@ func (g *globals) dashboard(ctx context.Context) error {
 	go func() { served <- p.run(ctx); stop() }()
 	select {
 	case <-p.gateway.Ready():
-		p.screen.Detachable = !g.demo
-		err := p.show(ctx, p.desk.Seat(shell.Operator()), p.screen)
-		p.screen.Detachable = false
+		own := p.screen
+		own.Detachable = !g.demo
+		err := p.show(ctx, p.desk.Seat(shell.Operator()), own)
 		if err != nil && !g.demo {
 			p.log.Warn("the dashboard has ended; serving goes on without it", "dashboard", "pilothouse attach --config "+g.config, "error", err)
 			if errors.Is(err, ui.ErrDetached) {
@@ -267,22 +267,21 @@ func (g *globals) dashboard(ctx context.Context) error {
 
 // platform is all that one process runs.
 type platform struct {
-	log     *slog.Logger
-	logFile io.WriteCloser
-	pool    *backends.Pool
-	life    *backends.Lifecycle
-	docker  []docker.Host // that life is connected to
-	gpu     gpuConfig     // in force
-	gpus    *gpu.Sampler  // nil: nobody reads GPUs
-	keys    *keys.Store
-	gateway *gateway.Gateway
-	desk    *desk.Desk
-	past    *past.Recorder
-	ownLog  past.Log   // the end of what log writes
-	screen  ui.Options // but for whose it is
+	log       *slog.Logger
+	logFile   io.WriteCloser
+	pool      *backends.Pool
+	life      *backends.Lifecycle
+	docker    []docker.Host // that life is connected to
+	gpu       gpuConfig     // in force
+	simulated gpu.Source    // the demo's GPUs; nil: it is none
+	gpus      *gpu.Sampler  // nil: nobody reads GPUs
+	keys      *keys.Store
+	gateway   *gateway.Gateway
+	desk      *desk.Desk
+	ownLog    past.Log   // the end of what log writes
+	screen    ui.Options // but for whose it is
 
-	stateDir string
-	config   atomic.Pointer[config] // in force, as far as it can be without a new process
+	config atomic.Pointer[config] // in force, as far as it can be without a new process
 
 	ssh       *sshd.Server
 	sshConfig sshd.Config // in force
@@ -312,7 +311,6 @@ func (g *globals) build(openLog func(stateDir string) (io.WriteCloser, error)) (
 	if p.logFile, err = openLog(c.Server.StateDir); err != nil {
 		return nil, err
 	}
-	p.stateDir = c.Server.StateDir
 	p.config.Store(c)
 	p.log = slog.New(slog.NewJSONHandler(io.MultiWriter(p.logFile, &p.ownLog), nil))
 	if p.pool, err = backends.New(c.Backends); err != nil {
@@ -328,14 +326,8 @@ func (g *globals) build(openLog func(stateDir string) (io.WriteCloser, error)) (
 	if err = p.newLifecycle(c, o.Ledger); err != nil {
 		return nil, err
 	}
-	if err = p.watchGPUs(c); err != nil {
+	if err = p.watchGPUs(c, &o); err != nil {
 		return nil, err
-	}
-	if p.gpus != nil {
-		host, _ := os.Hostname() // "" where it has none
-		o.Collectors = append(o.Collectors, dcgm.NewCollector(host, p.gpus.Snapshot))
-		p.screen.GPUs = p.gpus
-		p.support = append(p.support, p.gpus.Run)
 	}
 	if c.Log.Access == nil || *c.Log.Access {
 		access := accesslog.New(p.logFile)
@@ -347,8 +339,8 @@ func (g *globals) build(openLog func(stateDir string) (io.WriteCloser, error)) (
 	}
 	p.desk = desk.New(desk.Platform{Jobs: p.life, Drains: p.life, Logs: p.life, Pool: p.pool, Gateway: p.gateway, Books: p.gateway, Models: p.gateway},
 		desk.Options{ReadOnly: g.readOnly, Note: o.Ledger.Note, Log: p.log})
-	p.remember()
 	p.screen.Demo, p.screen.Version = g.demo, version
+	p.furnish(c)
 	if err = p.letIn(c); err != nil {
 		return nil, err
 	}
@@ -408,39 +400,26 @@ func (p *platform) demo() (*config, error) {
 	}
 	c.Server.StateDir, c.Server.KeysFile = dir, filepath.Join(dir, "keys.toml")
 	c.Server.DrainTimeout = backends.Duration(2 * time.Second)
+	c.Server.Listen, c.Server.AdminListen = anyPort, anyPort // several demos may run at once
 	c.SSH.Listen, c.SSH.Operators = "", nil
-	for _, l := range []*string{&c.Server.Listen, &c.Server.AdminListen} {
-		if *l, err = freeAddress(*l); err != nil {
-			return nil, err
-		}
-	}
 	d, err := demo.New(dir, c.Server.KeysFile, c.Backends)
 	if err != nil {
 		return nil, err
 	}
+	p.closers = append(p.closers, d.Close)
 	c.Backends, c.Docker, p.screen.DemoKey = d.Backends, d.Docker, d.Key
-	p.gpus = gpu.New(gpu.Options{InFlight: p.inFlight}, gpu.Host{Source: d.GPUs})
-	c.GPU.Source = "none" // but for these
+	c.GPU.Source, p.simulated = "none", d.GPUs
 	p.support = append(p.support, d.Run)
 	p.guests = append(p.guests, func(ctx context.Context) error {
 		p.log.Info("demo", "url", p.gateway.URL(), "key", d.Key, "socket", filepath.Join(dir, shell.Socket), "simulated", true)
-		return d.Clients(ctx, p.gateway.URL())
+		return d.Clients(ctx, p.gateway.URL(), p.pool)
 	})
 	return c, nil
 }
 
-// freeAddress is the address itself, or one with another port where that one is
-// in use.
-func freeAddress(addr string) (string, error) {
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		host, _, _ := net.SplitHostPort(addr)
-		if l, err = net.Listen("tcp", net.JoinHostPort(host, "0")); err != nil {
-			return "", err
-		}
-	}
-	return l.Addr().String(), l.Close()
-}
+// anyPort is an address of this host alone, whose port the kernel chooses when it is
+// listened on.
+const anyPort = "127.0.0.1:0"
 
 // lifecycleFile is what lies in the state directory beside what the shell knows.
 const lifecycleFile = "lifecycle.json"
@@ -486,11 +465,19 @@ func (p *platform) openBooks(c *config, o *gateway.Options) error {
 	return nil
 }
 
-// watchGPUs makes what reads the GPUs of this host and of others, unless the demo
-// has its own.
-func (p *platform) watchGPUs(c *config) error {
+// watchGPUs makes what reads the GPUs of this host and of others, or those of the
+// demo, and tells metrics and dashboards of them.
+func (p *platform) watchGPUs(c *config, o *gateway.Options) error {
 	p.gpu = c.GPU
+	watch := gpu.Options{Log: p.log, InFlight: func(backend string) int { return p.pool.Snapshot().InFlight(backend) }}
 	var hosts []gpu.Host
+	if p.simulated != nil {
+		hosts = append(hosts, gpu.Host{Source: p.simulated})
+	} else {
+		watch.KernelLog = gpu.KernelLog
+		here := local(c.Docker)
+		watch.Container = func(id string) (name, backend string) { return p.pool.Snapshot().Container(id, here) }
+	}
 	if c.GPU.Source != "none" {
 		driver := nvml.New(c.GPU.Library)
 		p.closers = append(p.closers, driver.Close)
@@ -503,39 +490,24 @@ func (p *platform) watchGPUs(c *config) error {
 		}
 		hosts = append(hosts, gpu.Host{Name: r.Name, Source: s})
 	}
-	if len(hosts) > 0 {
-		p.gpus = gpu.New(gpu.Options{Log: p.log, KernelLog: gpu.KernelLog, Container: p.container, InFlight: p.inFlight}, hosts...)
+	if len(hosts) == 0 {
+		return nil
 	}
+	p.gpus = gpu.New(watch, hosts...)
+	p.support = append(p.support, p.gpus.Run)
+	host, _ := os.Hostname() // "" where it has none
+	o.Collectors = append(o.Collectors, dcgm.NewCollector(host, p.gpus.Snapshot))
 	return nil
 }
 
-// container names a container of this host's by its id, and the backend that runs
-// in it.
-func (p *platform) container(id string) (name, backend string) {
-	local := func(host string) bool {
-		i := slices.IndexFunc(p.docker, func(h docker.Host) bool { return h.Name == host })
-		return i >= 0 && strings.HasPrefix(p.docker[i].Host, "unix:")
-	}
-	for _, b := range p.pool.Snapshot().Backends {
-		for _, r := range b.Replicas {
-			if c := r.Container; c != nil && c.ID == id && local(c.Host) {
-				return c.Name, b.Name
-			}
+// local names the Docker engines of this host.
+func local(engines []docker.Host) (names []string) {
+	for _, h := range engines {
+		if strings.HasPrefix(h.Host, "unix:") {
+			names = append(names, h.Name)
 		}
 	}
-	return "", ""
-}
-
-// inFlight counts the requests that a backend works on.
-func (p *platform) inFlight(backend string) (n int) {
-	for _, b := range p.pool.Snapshot().Backends {
-		if b.Name == backend {
-			for _, r := range b.Replicas {
-				n += r.InFlight
-			}
-		}
-	}
-	return n
+	return names
 }
 
 // letIn has operators come: this host's through a socket, others over SSH.
@@ -565,53 +537,21 @@ func (p *platform) show(ctx context.Context, seat *desk.Seat, o ui.Options) erro
 		_, code := p.command(ctx, seat, args, out, errOut)
 		return code
 	}
-	o.Save = p.saveIncident
-	o.SaveText = p.saveText
 	return ui.Run(ctx, o)
 }
 
-// remember keeps what the dashboards go back to.
-func (p *platform) remember() {
+// furnish gives the dashboards what all of them have, whoever looks.
+func (p *platform) furnish(c *config) {
 	from := past.Sources{Gateway: p.gateway, Pool: p.pool, Books: p.gateway}
+	s := &p.screen
 	if p.gpus != nil {
-		from.GPUs = p.gpus
+		from.GPUs, s.GPUs = p.gpus, p.gpus
 	}
-	p.past = past.New(from, past.Options{Log: p.log})
-	p.support = append(p.support, p.past.Run)
-	p.screen.Past, p.screen.Log, p.screen.Explainer = p.past, &p.ownLog, p.gateway
-}
-
-// What dashboards save lies in these directories below the state directory.
-const (
-	incidentDir = "incidents"
-	savedDir    = "saved"
-)
-
-// saveIncident saves what is known of the quarter of an hour before a moment.
-func (p *platform) saveIncident(ctx context.Context, s *desk.Seat, at time.Time) (string, error) {
-	if err := s.Permit(ctx, desk.Hand, "incident", ""); err != nil {
-		return "", err
-	}
-	text, err := past.Redact(p.config.Load().text)
-	if err != nil {
-		return "", err
-	}
-	path, err := p.past.SaveBundle(ctx, filepath.Join(p.stateDir, incidentDir), past.BundleOptions{
-		At: at, By: s.Operator().Author(), Version: version, Logs: s.Platform().Logs, Log: &p.ownLog, Config: text})
-	if err == nil {
-		s.Note(ctx, "incident", path, "")
-	}
-	return path, err
-}
-
-// saveText writes a file that nobody else may read.
-func (p *platform) saveText(name, text string) (string, error) {
-	dir := filepath.Join(p.stateDir, savedDir)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, filepath.Base(name))
-	return path, os.WriteFile(path, []byte(text), 0o600)
+	recorder := past.New(from, past.Options{Log: p.log})
+	p.support = append(p.support, recorder.Run)
+	files := &saved.Files{StateDir: c.Server.StateDir, Past: recorder, Log: &p.ownLog, Version: version,
+		Config: func() []byte { return p.config.Load().text }}
+	s.Past, s.Log, s.Explainer, s.Save, s.SaveText = recorder, &p.ownLog, p.gateway, files.Incident, files.Text
 }
 
 // remoteScreen shows the dashboard on a terminal elsewhere. That one goes away is

@@ -360,7 +360,7 @@ func operatePast(t *testing.T, d *demoSite, me string) {
 
 	o.keys("S")
 	o.sees(`saved \S+\.tar\.gz`)
-	found, err := filepath.Glob(filepath.Join(d.dir, incidentDir, "*.tar.gz"))
+	found, err := filepath.Glob(filepath.Join(d.dir, "incidents", "*.tar.gz"))
 	if err != nil || len(found) != 1 {
 		t.Fatalf("saved: %q, %v", found, err)
 	}

@@ -41,6 +41,14 @@ type Config struct {
 	Faults          []Fault // from the start
 	Log             *slog.Logger
 
+	// Console, where set, is given each line that vLLM would print while it
+	// serves: see access and report. It is called by many at once.
+	Console func(line string)
+	// Card, where set, is told of the fault that the server's GPU has from now on,
+	// "" for none, when SetFaults changes it; not of one that Faults begins with.
+	// Calls come one at a time. Nil: there is no GPU that could have any.
+	Card func(FaultKind)
+
 	// Observe, where set, is told of each choice that has left the engine. It
 	// is called with the engine's lock held: it must return at once, and must
 	// not call the Server.
@@ -176,6 +184,9 @@ func (c Config) check() error {
 		if err := f.check(); err != nil {
 			errs = append(errs, err)
 		}
+	}
+	if err := c.checkCard(c.Faults); err != nil {
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

@@ -45,11 +45,15 @@
 //	curl localhost:8000/sim/faults
 //	curl -d '{"faults":[]}' localhost:8000/sim/faults
 //
+// Where Config.Card is set, those whose names begin with gpu_ go to the simulated GPU.
+//
 // The three misdeeds that a gateway has to tell apart: "freeze" is an engine
 // that hangs, "dead" one that is gone, and busy is one that gets much work.
 //
 // Traffic is the other side: a mixture of clients for a gateway in front of
 // such servers.
+//
+// A server prints what vLLM would to Config.Console.
 //
 // Nothing here logs, counts or shows a key, a prompt or an answer.
 package sim

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -16,9 +17,10 @@ import (
 // Pilothouse asks of one, and what runs in its containers are simulated servers.
 // Nothing is isolated, no image exists, and nothing outlives the process.
 //
-// A container prints what vLLM prints while it loads, and serves when it has
-// loaded. It can be started, stopped and restarted, inspected, followed and
-// watched; it can't be made or removed.
+// A container prints what vLLM prints while it loads and while it serves, which it
+// does when it has loaded. It can be started, stopped and restarted, inspected,
+// followed and watched; it can't be made or removed. Its address is its own from
+// NewDocker to Close: while nothing serves there, connections are refused.
 type Docker struct {
 	boxes []*box
 
@@ -32,25 +34,53 @@ type Program struct {
 	Container string        // its name
 	Image     string        // that it says it was made of
 	GPU       string        // its index
-	Server    Config        // of the simulated server
-	Address   string        // where that listens
+	Server    Config        // of the simulated server; its Console is the container's log
 	Load      time.Duration // from the container's start until the server serves; the first time it does at once
 }
 
 // apiVersion of the Engine API is spoken.
 const apiVersion = "1.44"
 
-// NewDocker makes an engine whose containers run from the start.
+// NewDocker makes an engine whose containers run once it serves. It is to be
+// closed.
 func NewDocker(programs ...Program) (*Docker, error) {
 	d := &Docker{watched: make(map[chan event]bool)}
 	for _, p := range programs {
-		if _, err := New(p.Server); err != nil {
-			return nil, fmt.Errorf("container %q: %w", p.Container, err)
+		var at *port
+		_, err := New(p.Server)
+		if err == nil {
+			at, err = newPort()
+		}
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("container %q: %w", p.Container, err), d.Close())
 		}
 		sum := sha256.Sum256([]byte(p.Container))
-		d.boxes = append(d.boxes, &box{docker: d, id: hex.EncodeToString(sum[:]), program: p, created: time.Now().UTC(), changed: make(chan struct{})})
+		b := &box{docker: d, id: hex.EncodeToString(sum[:]), program: p, port: at, created: time.Now().UTC(), changed: make(chan struct{}), card: ofCard(p.Server.Faults)}
+		b.program.Server.Console = b.print
+		d.boxes = append(d.boxes, b)
 	}
 	return d, nil
+}
+
+// Close gives the containers' addresses up. It may be called twice, and by whoever
+// called Serve after that.
+func (d *Docker) Close() error {
+	var errs []error
+	for _, b := range d.boxes {
+		errs = append(errs, b.port.close())
+	}
+	return errors.Join(errs...)
+}
+
+// Address is where a container's server listens while it serves; "": there is no
+// such container.
+func (d *Docker) Address(container string) string {
+	for _, b := range d.boxes {
+		if b.program.Container == container {
+			return b.port.addr
+		}
+	}
+	return ""
 }
 
 // Serve runs the containers and answers what comes to the listener until ctx
@@ -119,6 +149,7 @@ type box struct {
 	docker  *Docker
 	id      string
 	program Program
+	port    *port
 	created time.Time
 
 	life sync.Mutex // of start and stop, one at a time
@@ -128,6 +159,7 @@ type box struct {
 	started  time.Time
 	finished time.Time
 	code     int
+	card     []Fault // that its GPU has, whatever runs
 	log      []logLine
 	changed  chan struct{} // closed, and made anew, when a line or state comes
 }
@@ -150,13 +182,13 @@ func (b *box) start(load time.Duration) error {
 	if running {
 		return nil
 	}
-	s, err := New(b.program.Server)
+	s, err := New(b.config())
 	if err != nil {
 		return err
 	}
 	var l net.Listener
 	if load == 0 {
-		if l, err = net.Listen("tcp", b.program.Address); err != nil {
+		if l, err = net.Listen("tcp", b.port.addr); err != nil {
 			return fmt.Errorf("container %q: %w", b.program.Container, err)
 		}
 	}
@@ -188,6 +220,15 @@ func (b *box) start(load time.Duration) error {
 	return nil
 }
 
+// config is that of the next server: a restart cures an engine, and not its GPU.
+func (b *box) config() Config {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c := b.program.Server
+	c.Faults = append(slices.DeleteFunc(slices.Clone(c.Faults), Fault.card), b.card...)
+	return c
+}
+
 // loading prints what vLLM does, and takes as long; no listener: it was stopped,
 // or its address is taken.
 func (b *box) loading(ctx context.Context, r *turn) (net.Listener, error) {
@@ -205,7 +246,7 @@ func (b *box) loading(ctx context.Context, r *turn) (net.Listener, error) {
 		}
 	}
 	b.info("INFO", "[kv_cache_utils.py:868] GPU KV cache size: 96,768 tokens")
-	return net.Listen("tcp", b.program.Address)
+	return net.Listen("tcp", b.port.addr)
 }
 
 // died takes the end of a run in.
@@ -216,6 +257,9 @@ func (b *box) died(r *turn, err error) {
 		b.info("ERROR", "[launcher.py:42] "+err.Error())
 	}
 	b.mu.Lock()
+	if r.server != nil {
+		b.card = ofCard(r.server.Faults())
+	}
 	if b.run == r {
 		b.run = nil
 	}

@@ -2,6 +2,7 @@ package sim_test
 
 import (
 	"context"
+	"errors"
 	"net"
 	"path/filepath"
 	"slices"
@@ -14,23 +15,16 @@ import (
 	"pilothouse/backends/sim"
 )
 
-// vacant is an address that nothing listens on.
-func vacant(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // docked runs a simulated engine with one container, and connects to it as to a
 // real one.
 func docked(t *testing.T, load time.Duration) (*sim.Docker, *docker.Engine, string) {
 	t.Helper()
-	addr := vacant(t)
-	d, err := sim.NewDocker(sim.Program{Container: "vllm-chat", Image: "vllm/vllm-openai:v0.32.0", GPU: "1", Server: sim.Config{Model: "m", Speed: 100}, Address: addr, Load: load})
+	return dockedWith(t, sim.Config{Model: "m", Speed: 100}, load)
+}
+
+func dockedWith(t *testing.T, c sim.Config, load time.Duration) (*sim.Docker, *docker.Engine, string) {
+	t.Helper()
+	d, err := sim.NewDocker(sim.Program{Container: "vllm-chat", Image: "vllm/vllm-openai:v0.32.0", GPU: "1", Server: c, Load: load})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,11 +43,11 @@ func docked(t *testing.T, load time.Duration) (*sim.Docker, *docker.Engine, stri
 	t.Cleanup(func() {
 		e.Close()
 		stop()
-		if err := <-ended; err != nil {
+		if err := errors.Join(<-ended, d.Close(), d.Close()); err != nil {
 			t.Error(err)
 		}
 	})
-	return d, e, addr
+	return d, e, d.Address("vllm-chat")
 }
 
 func serving(addr string) bool {

@@ -3,6 +3,8 @@ package sim
 import (
 	"encoding/binary"
 	"net/http"
+	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -14,7 +16,8 @@ type logLine struct {
 	text string
 }
 
-// maxLog is how many lines of a container are kept.
+// maxLog is how many of the newest lines of a container are kept, and at most as
+// many before them.
 const maxLog = 2000
 
 // print adds a line to the container's log.
@@ -25,8 +28,8 @@ func (b *box) print(text string) {
 	if n := len(b.log); n > 0 && !at.After(b.log[n-1].at) {
 		at = b.log[n-1].at.Add(1) // readers tell lines apart by their times
 	}
-	if len(b.log) == maxLog {
-		b.log = append(b.log[:0], b.log[1:]...)
+	if len(b.log) == 2*maxLog {
+		b.log = slices.Clone(b.log[maxLog:]) // the old ones may be being read
 	}
 	b.log = append(b.log, logLine{at, text})
 	b.told()
@@ -34,7 +37,7 @@ func (b *box) print(text string) {
 
 // info adds a line as vLLM's own logger prints it.
 func (b *box) info(level, text string) {
-	b.print(level + " " + time.Now().Format("01-02 15:04:05") + " " + text)
+	b.print(logged(time.Now(), level, text))
 }
 
 // serveLog answers with the log, as lines of the standard output, each behind a
@@ -52,9 +55,8 @@ func (b *box) serveLog(w http.ResponseWriter, r *http.Request) {
 		b.mu.Lock()
 		lines, changed, running := b.log, b.changed, b.run != nil
 		b.mu.Unlock()
-		for len(lines) > 0 && !lines[0].at.After(from) {
-			lines = lines[1:]
-		}
+		known := sort.Search(len(lines), func(i int) bool { return lines[i].at.After(from) })
+		lines = lines[known:]
 		if first && len(lines) > tail {
 			lines = lines[len(lines)-tail:]
 		}

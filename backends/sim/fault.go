@@ -32,8 +32,9 @@ const (
 // Fault is one way to misbehave and how often. With neither Probability nor
 // Next it strikes every request until the faults are set anew.
 //
-// Freeze and Dead are the engine's own, for as long as they are set: they have
-// neither Probability nor Next. A busy engine is no fault: send it work.
+// Freeze and Dead are the engine's own, and those whose names begin with gpu_ its
+// GPU's, for as long as they are set: they have neither Probability nor Next. A
+// busy engine is no fault: send it work.
 //
 // All others but Unhealthy strike requests that generate; one decided on is
 // acted out to the end, whatever is set meanwhile. Of the kinds that break an answer
@@ -81,9 +82,9 @@ func (f Fault) check() error {
 	case f.Next < 0:
 		return bad("next", "0 or more", f.Next)
 	case f.whole() && f.Probability > 0:
-		return bad("probability", "nothing for freeze or dead, which last until the faults are set anew", f.Probability)
+		return bad("probability", "nothing for what befalls the engine or its GPU: that lasts until the faults are set anew", f.Probability)
 	case f.whole() && f.Next > 0:
-		return bad("next", "nothing for freeze or dead, which last until the faults are set anew", f.Next)
+		return bad("next", "nothing for what befalls the engine or its GPU: that lasts until the faults are set anew", f.Next)
 	case f.Next > 0 && f.Probability > 0:
 		return bad("next", "nothing beside probability", f.Next)
 	}
@@ -91,11 +92,11 @@ func (f Fault) check() error {
 }
 
 func faultKinds() []FaultKind {
-	return []FaultKind{SlowPrefill, Stall, Reset, Truncate, Malformed, MissingUsage, Error500, Error503, Hang, Unhealthy, Freeze, Dead}
+	return append([]FaultKind{SlowPrefill, Stall, Reset, Truncate, Malformed, MissingUsage, Error500, Error503, Hang, Unhealthy, Freeze, Dead}, cardKinds()...)
 }
 
-// whole tells whether it befalls the engine and not a request.
-func (f Fault) whole() bool { return f.Kind == Freeze || f.Kind == Dead }
+// whole tells whether it befalls the engine or its GPU, and not a request.
+func (f Fault) whole() bool { return f.Kind == Freeze || f.Kind == Dead || f.card() }
 
 func join(kinds []FaultKind) string {
 	words := make([]string, len(kinds))
@@ -142,7 +143,13 @@ func ParseFault(text string) (Fault, error) {
 			return Fault{}, &FaultError{Field: name, Got: strconv.Quote(value), Want: "a value of its kind"}
 		}
 	}
-	return f, f.check()
+	if err := f.check(); err != nil {
+		return f, err
+	}
+	if f.card() {
+		return f, noCard(f)
+	}
+	return f, nil
 }
 
 // plan is what befalls one request.
@@ -237,6 +244,9 @@ func (f *faults) plan() plan {
 	p := plan{slow: 1}
 	for i := range f.list {
 		fault := f.list[i]
+		if fault.whole() || fault.Kind == Unhealthy {
+			continue
+		}
 		broken := p.status != 0 || p.hang || p.breaks != nil
 		switch fault.Kind {
 		case SlowPrefill:
@@ -245,7 +255,6 @@ func (f *faults) plan() plan {
 			}
 		case MissingUsage:
 			p.noUsage = f.strike(i) || p.noUsage
-		case Unhealthy, Freeze, Dead:
 		default:
 			if broken || !f.strike(i) {
 				continue
@@ -295,11 +304,6 @@ func parseFaults(body []byte) ([]Fault, error) {
 	}
 	if in.Faults == nil {
 		return nil, errors.New(`read faults: no "faults"; an empty list clears them`)
-	}
-	for _, f := range *in.Faults {
-		if err := f.check(); err != nil {
-			return nil, err
-		}
 	}
 	return *in.Faults, nil
 }

@@ -54,10 +54,12 @@ func (s *Server) changeFaults(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	list, err := parseFaults(data)
+	if err == nil {
+		err = s.SetFaults(list...)
+	}
 	if err != nil {
 		s.refuse(w, badRequest("faults", err.Error()))
 		return
 	}
-	s.setFaults(list)
 	s.showFaults(w, r)
 }

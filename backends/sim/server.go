@@ -73,6 +73,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	defer stop()
 	var engine, conns sync.WaitGroup
 	engine.Go(func() { s.engine.run(running) })
+	if s.config.Console != nil {
+		engine.Go(func() { s.report(running) })
+	}
 
 	server := &http.Server{
 		Handler:           s,
@@ -124,15 +127,18 @@ func (s *Server) SetFaults(list ...Fault) error {
 			return err
 		}
 	}
-	s.setFaults(list)
-	return nil
-}
-
-func (s *Server) setFaults(list []Fault) {
+	if err := s.config.checkCard(list); err != nil {
+		return err
+	}
 	s.changing.Lock()
 	defer s.changing.Unlock()
+	was, is := cardFault(s.faults.get()), cardFault(list)
 	s.faults.set(list)
 	s.engine.freeze(has(list, Freeze))
+	if is != was {
+		s.config.Card(is)
+	}
+	return nil
 }
 
 // Faults is what it misbehaves in now, with what is left of each Next.
@@ -170,6 +176,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.handlers.Add(1)
 	defer s.handlers.Done()
 	w.Header().Set("Server", "pilothouse-sim")
+	if s.config.Console != nil && !quiet(r.URL.Path) {
+		w = &accessed{ResponseWriter: w, request: r, console: s.config.Console}
+	}
 	key, given := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	authorized := s.config.APIKey == "" || given && subtle.ConstantTimeCompare([]byte(key), []byte(s.config.APIKey)) == 1
 	s.seen.add(Request{

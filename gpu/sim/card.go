@@ -14,6 +14,7 @@ const (
 	firstPID = 4_194_305 // one more than Linux gives to any process
 
 	memory     = 23_034 << 20
+	full       = 0.985 * memory
 	overhead   = 600e6 // CUDA context and graphs of a process, bytes
 	limit      = 72.0  // W
 	idle       = 16.0  // W, with a model loaded or not
@@ -65,6 +66,10 @@ func (c *state) read(now time.Time, due gpu.Group) gpu.Sample {
 	}
 	wanted := idle + prefill*(prefilling-idle) + decode*(decoding-idle)
 	c.advance(now, wanted)
+	loaded := used > 0
+	if c.fault == Full {
+		used = full
+	}
 
 	s := gpu.Sample{
 		Util:        gpu.Read(math.Round(100*util), now),
@@ -75,13 +80,13 @@ func (c *state) read(now time.Time, due gpu.Group) gpu.Sample {
 		Temp:        gpu.Read(math.Round(c.temp), now),
 		Power:       gpu.Read(c.power, now),
 	}
-	c.clocks(&s, now, used > 0, wanted)
+	c.clocks(&s, now, loaded, wanted)
 	if due&gpu.Slow != 0 {
-		c.slow(&s, now, used > 0, util)
+		c.slow(&s, now, loaded, util)
 	}
 	if due&gpu.Processes != 0 {
 		s.Processes = []gpu.Process{}
-		if used > 0 {
+		if loaded {
 			s.Processes = append(s.Processes, gpu.Process{PID: c.pid, Kind: gpu.Compute, Name: c.serves, Mem: s.MemUsed, Util: s.Util})
 		}
 	}

@@ -18,6 +18,7 @@ const (
 	Lost     Fault = "lost"      // the same without a word
 	Hangs    Fault = "hangs"     // calls don't return before their deadline
 	Hot      Fault = "hot"       // within a minute it slows down by heat
+	Full     Fault = "full"      // its memory is all but full, whatever its backend holds
 	Spoiled  Fault = "spoiled"   // XID 94 is told, and an uncorrected error of memory counted; it stays counted
 )
 

@@ -89,6 +89,8 @@ func TestFaults(t *testing.T) {
 			{Well, 2 * time.Second, gpu.OK, gpu.Error, 1},
 			{Hot, time.Minute, gpu.OK, gpu.Throttled, 1},
 			{Well, 20 * time.Minute, gpu.OK, "", 1},
+			{Full, 6 * time.Second, gpu.OK, gpu.Full, 1},
+			{Well, 2 * time.Second, gpu.OK, "", 1},
 			{Spoiled, 6 * time.Second, gpu.OK, gpu.Uncorrected, 2},
 		} {
 			fault(t, src, 1, step.fault)
