@@ -46,7 +46,7 @@ func (m *Model) drain(r pane.Ref) tea.Cmd {
 		o := backends.Order{Names: names, Reason: values[0], Last: last}
 		return m.ask(0, func(ctx context.Context) func(*Model) tea.Cmd {
 			urls, err := drains.Drain(ctx, o)
-			return outcome(fmt.Sprintf("%d of %s take no new work; %s ends that", len(urls), strings.Join(names, ", "), m.keys.Undrain.Help().Key), err)
+			return outcome(fmt.Sprintf("%s of %s drained; %s ends that", widget.Many(len(urls), "replica"), strings.Join(names, ", "), m.keys.Undrain.Help().Key), err)
 		}), nil
 	}
 	m.open(f.opened())
@@ -64,7 +64,7 @@ func (m *Model) undrain(r pane.Ref) tea.Cmd {
 			o := backends.Order{Names: names, Reason: values[0]}
 			return m.ask(0, func(ctx context.Context) func(*Model) tea.Cmd {
 				urls, err := drains.Undrain(ctx, o)
-				return outcome(fmt.Sprintf("%d of %s take work again", len(urls), what), err)
+				return outcome("at work again: "+widget.Many(len(urls), "replica")+" of "+what, err)
 			}), nil
 		}}).opened())
 	return nil
@@ -101,13 +101,13 @@ func (m *Model) cancelOrg(r pane.Ref) tea.Cmd {
 	}
 	requests := m.opts.Seat.Platform().Gateway
 	m.open((&form{id: m.number(), keys: m.keys, title: "cancel all requests of " + org, about: "cancel all of " + org, verb: "Cancel all",
-		facts: []pane.Fact{{Label: "in flight", Text: fmt.Sprintf("%d requests with %d tokens so far", n, tokens)},
+		facts: []pane.Fact{{Label: "in flight", Text: widget.Many(n, "request") + " with " + widget.Many(tokens, "token") + " so far"},
 			{Text: "Their engines stop at once. The clients get 503 cancelled; new requests are taken as before."}},
 		fields: []*field{{label: "note", in: newInput(""), hint: "for the audit"}, {label: "type " + org + " to confirm", must: org, in: newInput("")}},
 		do: func(values []string) (tea.Cmd, error) {
 			return m.ask(0, func(ctx context.Context) func(*Model) tea.Cmd {
 				n, err := requests.CancelOrg(ctx, org, "", values[0])
-				return outcome(fmt.Sprintf("%d requests of %s are cancelled", n, org), err)
+				return outcome("cancelled: "+widget.Many(n, "request")+" of "+org, err)
 			}), nil
 		}}).opened())
 	return nil

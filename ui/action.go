@@ -24,25 +24,26 @@ type action struct {
 	role  desk.Role
 	kinds []pane.RefKind // that it can be done to; none: it needs nothing
 	open  func(m *Model, r pane.Ref) tea.Cmd
+	idle  func(m *Model, r pane.Ref) string // why there is nothing to do; nil: there always is
 }
 
 // actions are all there are. The desk has the last word on who may do what; the
 // roles here say it beforehand.
 var actions = []action{
-	{"restart", func(k *keyMap) *key.Binding { return &k.Restart }, desk.Hand, containers, (*Model).restart},
-	{"drain", func(k *keyMap) *key.Binding { return &k.Drain }, desk.Hand, replicas, (*Model).drain},
-	{"undrain", func(k *keyMap) *key.Binding { return &k.Undrain }, desk.Hand, replicas, (*Model).undrain},
-	{"stop", nil, desk.Hand, containers, (*Model).stop},
-	{"start", nil, desk.Hand, containers, (*Model).start},
-	{"cancel request", func(k *keyMap) *key.Binding { return &k.Cancel }, desk.Hand, []pane.RefKind{pane.RefRequest}, (*Model).cancelRequest},
-	{"cancel all of", func(k *keyMap) *key.Binding { return &k.CancelOrg }, desk.Hand, tenants, (*Model).cancelOrg},
-	{"cancel job", func(k *keyMap) *key.Binding { return &k.CancelJob }, desk.Hand, nil, (*Model).cancelJob},
-	{"grant quota to", func(k *keyMap) *key.Binding { return &k.Grant }, desk.Admin, tenants, (*Model).grant},
-	{"revoke grant", func(k *keyMap) *key.Binding { return &k.Revoke }, desk.Admin, []pane.RefKind{pane.RefGrant}, (*Model).revoke},
-	{"start everything", nil, desk.Hand, nil, (*Model).up},
-	{"stop everything", nil, desk.Hand, nil, (*Model).down},
-	{incidentAction, func(k *keyMap) *key.Binding { return &k.Incident }, desk.Hand, nil, (*Model).incident},
-	{"show jobs", func(k *keyMap) *key.Binding { return &k.Jobs }, desk.Viewer, nil, (*Model).jobs},
+	{"restart", func(k *keyMap) *key.Binding { return &k.Restart }, desk.Hand, containers, (*Model).restart, nil},
+	{"drain", func(k *keyMap) *key.Binding { return &k.Drain }, desk.Hand, replicas, (*Model).drain, (*Model).drainIdle},
+	{"end the drain of", func(k *keyMap) *key.Binding { return &k.Undrain }, desk.Hand, replicas, (*Model).undrain, (*Model).undrainIdle},
+	{"stop", nil, desk.Hand, containers, (*Model).stop, nil},
+	{"start", nil, desk.Hand, containers, (*Model).start, nil},
+	{"cancel request", func(k *keyMap) *key.Binding { return &k.Cancel }, desk.Hand, []pane.RefKind{pane.RefRequest}, (*Model).cancelRequest, (*Model).requestIdle},
+	{"cancel all requests of", func(k *keyMap) *key.Binding { return &k.CancelOrg }, desk.Hand, tenants, (*Model).cancelOrg, (*Model).orgIdle},
+	{"cancel the job under way", func(k *keyMap) *key.Binding { return &k.CancelJob }, desk.Hand, nil, (*Model).cancelJob, (*Model).jobIdle},
+	{"grant quota to", func(k *keyMap) *key.Binding { return &k.Grant }, desk.Admin, tenants, (*Model).grant, nil},
+	{"revoke grant", func(k *keyMap) *key.Binding { return &k.Revoke }, desk.Admin, []pane.RefKind{pane.RefGrant}, (*Model).revoke, nil},
+	{"start everything", nil, desk.Hand, nil, (*Model).up, nil},
+	{"stop everything", nil, desk.Hand, nil, (*Model).down, nil},
+	{incidentAction, func(k *keyMap) *key.Binding { return &k.Incident }, desk.Hand, nil, (*Model).incident, nil},
+	{"show the job under way, or the last one", func(k *keyMap) *key.Binding { return &k.Jobs }, desk.Viewer, nil, (*Model).jobs, nil},
 }
 
 // incidentAction is the one that can be done of a moment of the past, too.
@@ -74,7 +75,9 @@ func (m *Model) refusal(a *action, r pane.Ref) string {
 	case a.role != desk.Viewer && a.name != incidentAction && !m.moment.IsZero():
 		return fmt.Sprintf("you look at %s; %s goes back to now", m.data.Now.UTC().Format(time.TimeOnly+"Z"), m.keys.Now.Help().Key)
 	case len(a.kinds) > 0 && !slices.Contains(a.kinds, r.Kind):
-		return "choose what to do it to with the arrows: " + kindWords(a.kinds)
+		return "select one first: " + kindWords(a.kinds)
+	case a.idle != nil:
+		return a.idle(m, r)
 	}
 	return ""
 }
@@ -91,10 +94,15 @@ func kindWords(kinds []pane.RefKind) string {
 	return strings.Join(words, ", ")
 }
 
+// title is an action's name without what it is done to.
+func (a *action) title() string {
+	return strings.TrimSuffix(strings.TrimSuffix(a.name, " of"), " to")
+}
+
 // begin opens an action's dialog, or says why not.
 func (m *Model) begin(a *action, r pane.Ref) tea.Cmd {
 	if why := m.refusal(a, r); why != "" {
-		m.say(widget.Warn, a.name+": "+why)
+		m.say(widget.Warn, a.title()+": "+why)
 		return nil
 	}
 	return a.open(m, r)
@@ -174,7 +182,7 @@ func (m *Model) order(o backends.Order, verb string, drains bool) tea.Cmd {
 	f := &form{id: m.number(), keys: m.keys, title: string(o.Action) + " " + what, about: string(o.Action) + " " + what, verb: verb, looking: true,
 		facts: []pane.Fact{{Text: "looking what would come of it …"}}}
 	if drains {
-		f.fields = append(f.fields, &field{label: "drain up to", in: newInput(""), hint: "as configured, or 30s, 2m"})
+		f.fields = append(f.fields, &field{label: "drain up to", in: newInput(""), hint: "as configured, or 30s"})
 	}
 	f.fields = append(f.fields, &field{label: "note", in: newInput(""), hint: "for the audit"})
 	f.do = func(values []string) (tea.Cmd, error) { return m.give(o, drains, values) }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -158,7 +159,7 @@ func TestLateAnswer(t *testing.T) {
 	m, _ := acting(t, desk.Hand)
 	_, cmd := m.Update(press("R"))
 	m.Update(press("esc"))
-	m.Update(press("U"))
+	m.Update(press("D"))
 	before := content(m)
 	m.Update(cmd())
 	if content(m) != before {
@@ -200,8 +201,19 @@ func TestDrain(t *testing.T) {
 	if len(h.done) != 1 || h.done[0] != "drain [text2sql]" || h.order.Author != "ana from 203.0.113.9" || !h.order.Last {
 		t.Fatalf("%v, %+v", h.done, h.order)
 	}
-	if s := content(m); !strings.Contains(s, "take no new work") {
+	if s := content(m); !strings.Contains(s, "1 replica of text2sql drained; U ends that") {
 		t.Errorf("no outcome:\n%s", s)
+	}
+	do(m, "U")
+	if s := content(m); len(m.dialogs) > 0 || !strings.Contains(s, "end the drain: nothing is drained") {
+		t.Fatalf("the drain of nothing is to be ended:\n%s", s)
+	}
+	r := &m.opts.Pool.(*fixedPool).s.Backends[0].Replicas[0]
+	r.State, r.Drained = backends.Draining, &backends.Drained{At: night, By: "ana"}
+	m.refresh()
+	do(m, "D")
+	if s := content(m); len(m.dialogs) > 0 || !strings.Contains(s, "drain: it is drained already") {
+		t.Fatalf("it is to be drained twice:\n%s", s)
 	}
 	do(m, "U", "tab", "enter")
 	if len(h.done) != 2 || h.done[1] != "undrain [text2sql]" {
@@ -211,6 +223,7 @@ func TestDrain(t *testing.T) {
 
 func TestCancel(t *testing.T) {
 	m, h := acting(t, desk.Hand)
+	m.data.Gateway.InFlight = len(m.data.Gateway.Live)
 	do(m, "4", "down", "X", "tab", "enter")
 	id := m.data.Gateway.Live[0].ID
 	if len(h.done) != 1 || h.done[0] != "cancel "+id+" by ana from 203.0.113.9: " {
@@ -221,7 +234,17 @@ func TestCancel(t *testing.T) {
 	if s := content(m); !strings.Contains(s, "is not in flight any more") {
 		t.Errorf("no outcome:\n%s", s)
 	}
-	do(m, "O", "tab", "enter")
+	for range 2 * len(m.data.Gateway.Live) {
+		do(m, "down")
+	}
+	if s := content(m); strings.Contains(s, "X cancel request  ") || !strings.Contains(s, "O cancel all of its org") {
+		t.Errorf("of one that has ended there is offered:\n%s", s)
+	}
+	do(m, "X")
+	if s := content(m); len(m.dialogs) > 0 || !strings.Contains(s, "cancel request: it has ended") {
+		t.Errorf("one that has ended can be cancelled:\n%s", s)
+	}
+	do(m, "g", "O", "tab", "enter")
 	if len(h.done) != 2 {
 		t.Fatalf("all of an organisation without its name: %v", h.done)
 	}
@@ -333,13 +356,17 @@ func TestPaletteHasAll(t *testing.T) {
 	}
 	all := strings.Join(names, "\n")
 	for i := range actions {
-		if !strings.Contains(all, actions[i].name) {
-			t.Errorf("no %s", actions[i].name)
+		if !strings.Contains(all, actions[i].title()) {
+			t.Errorf("no %s", actions[i].title())
 		}
 	}
 	for _, b := range m.keys.global() {
-		if b.Enabled() && !strings.Contains(all, b.Help().Desc) {
-			t.Errorf("no %s", b.Help().Desc)
+		words := m.keys.words(b)
+		if b.Enabled() && !slices.Contains(names, words) {
+			t.Errorf("no %s", words)
+		}
+		if words == b.Help().Desc || len(strings.Fields(words)) < 3 {
+			t.Errorf("%q doesn't say what happens", words)
 		}
 	}
 }

@@ -52,7 +52,7 @@ func (d *explainDialog) look() bool {
 
 func (d *explainDialog) bindings() []key.Binding {
 	k := &d.m.keys
-	return []key.Binding{k.Copy, k.Close, k.Scrolling.Up, k.Scrolling.Down, k.Cancel, k.CancelOrg, k.Logs}
+	return append([]key.Binding{k.Copy, k.Close, k.Scrolling.Up, k.Scrolling.Down}, d.m.useful(d.ref, k.Cancel, k.CancelOrg, k.Logs)...)
 }
 
 func (d *explainDialog) update(msg tea.Msg) (done bool, cmd tea.Cmd) {

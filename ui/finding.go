@@ -16,8 +16,9 @@ import (
 type finding struct {
 	rank  rank
 	grade widget.Style // Bad: somebody is hurt; Warn: somebody may be; Unknown
-	text  string       // plain words; names in it may come from anywhere
-	about pane.Ref     // what keys act on; the zero Ref: nothing
+	text  string       // plain words, details last; names in it may come from anywhere
+	whom  victims
+	about pane.Ref // what keys act on; the zero Ref: nothing
 }
 
 // rank orders findings by who is hurt, the most urgent first.
@@ -79,7 +80,7 @@ func known(p *backends.Snapshot) bool {
 func find(d pane.Data) []finding {
 	var fs []finding
 	add := func(r rank, grade widget.Style, about pane.Ref, format string, args ...any) {
-		fs = append(fs, finding{r, grade, fmt.Sprintf(format, args...) + hurt(d, grade, about), about})
+		fs = append(fs, finding{r, grade, fmt.Sprintf(format, args...), hurt(d, grade, about), about})
 	}
 	findPool(d, add)
 	findGateway(d, add)
@@ -93,34 +94,59 @@ func find(d pane.Data) []finding {
 
 type adder func(r rank, grade widget.Style, about pane.Ref, format string, args ...any)
 
-// hurt says whose requests are with what a finding is about.
-func hurt(d pane.Data, grade widget.Style, about pane.Ref) string {
-	if grade != widget.Bad || about.Kind != pane.RefBackend && about.Kind != pane.RefGPU || d.Gateway == nil {
-		return ""
+// full is all that there is to say of a finding.
+func (f *finding) full() string {
+	if f.whom.n == 0 {
+		return f.text
 	}
-	n := 0
-	var orgs []string
+	return f.text + "; hurts " + widget.Many(f.whom.n, "request") + " of " + strings.Join(f.whom.named(), ", ")
+}
+
+// victims are whose requests are with what a finding is about; the zero value:
+// nobody's, or it is not known.
+type victims struct {
+	n    int      // requests
+	orgs []string // whose keys are known
+}
+
+// named names some of them.
+func (v victims) named() []string {
+	switch {
+	case len(v.orgs) == 0:
+		return []string{"unknown keys"}
+	case len(v.orgs) > 3:
+		return append(v.orgs[:2:2], fmt.Sprintf("%d more", len(v.orgs)-2))
+	}
+	return v.orgs
+}
+
+// brief counts them; "": there are none.
+func (v victims) brief() string {
+	switch {
+	case v.n == 0:
+		return ""
+	case len(v.orgs) == 1:
+		return widget.Many(v.n, "request") + " of " + v.orgs[0]
+	}
+	return widget.Many(v.n, "request") + ", " + widget.Many(len(v.orgs), "org")
+}
+
+// hurt finds whose requests are with what a finding is about.
+func hurt(d pane.Data, grade widget.Style, about pane.Ref) (v victims) {
+	if grade != widget.Bad || about.Kind != pane.RefBackend && about.Kind != pane.RefGPU || d.Gateway == nil {
+		return v
+	}
 	for i := range d.Gateway.Live {
 		r := &d.Gateway.Live[i]
 		if r.Backend != about.Name {
 			continue
 		}
-		n++
-		if r.Org != "" && !slices.Contains(orgs, r.Org) {
-			orgs = append(orgs, r.Org)
+		v.n++
+		if r.Org != "" && !slices.Contains(v.orgs, r.Org) {
+			v.orgs = append(v.orgs, r.Org)
 		}
 	}
-	switch {
-	case n == 0:
-		return ""
-	case len(orgs) > 3:
-		orgs = append(orgs[:2:2], fmt.Sprintf("%d more", len(orgs)-2))
-	}
-	what := "requests"
-	if n == 1 {
-		what = "request"
-	}
-	return fmt.Sprintf("; hurts %d %s of %s", n, what, strings.Join(orgs, ", "))
+	return v
 }
 
 // backend is what a finding about a backend is about.
@@ -235,7 +261,7 @@ func findGateway(d pane.Data, add adder) {
 	}
 	for _, b := range poolNames(d) {
 		if q := g.Queues[b]; q.Oldest >= longWait {
-			add(rankQueue, widget.Warn, backend(b), "%s: %d requests wait for room, the first of them for %s", b, q.Waiting, widget.Age(q.Oldest))
+			add(rankQueue, widget.Warn, backend(b), "%s: %s for room, the first for %s", b, waiting(q.Waiting), widget.Age(q.Oldest))
 		}
 	}
 	requests, errors := 0, 0
@@ -262,6 +288,14 @@ func findGateway(d pane.Data, add adder) {
 		}
 	}
 	add(rankFailing, grade, about, "%.1f%% of answers failed in the last minute: %d of %d%s", 100*share, errors, requests, where)
+}
+
+// waiting is how many requests wait.
+func waiting(n int) string {
+	if n == 1 {
+		return "1 request waits"
+	}
+	return widget.Many(n, "request") + " wait"
 }
 
 // poolNames are the backends in the order of the configuration: a map's order

@@ -59,7 +59,7 @@ func TestFindings(t *testing.T) {
 		{name: "requests wait", pool: []backends.BackendStatus{one("a", backends.Healthy)},
 			gate: func(g *gateway.Snapshot) {
 				g.Queues = map[string]queue.Status{"a": {Waiting: 12, Oldest: 14 * time.Second}}
-			}, word: "overloaded", grade: widget.Warn, texts: []string{"a: 12 requests wait for room, the first of them for 14 s"}},
+			}, word: "overloaded", grade: widget.Warn, texts: []string{"a: 12 requests wait for room, the first for 14 s"}},
 		{name: "requests wait a little", pool: []backends.BackendStatus{one("a", backends.Healthy)},
 			gate: func(g *gateway.Snapshot) {
 				g.Queues = map[string]queue.Status{"a": {Waiting: 12, Oldest: 4 * time.Second}}
@@ -86,8 +86,8 @@ func TestFindings(t *testing.T) {
 				t.Fatalf("findings %v, want %q", fs, tt.texts)
 			}
 			for i, f := range fs {
-				if !strings.Contains(f.text, tt.texts[i]) {
-					t.Errorf("finding %d is %q, want %q", i, f.text, tt.texts[i])
+				if !strings.Contains(f.full(), tt.texts[i]) {
+					t.Errorf("finding %d is %q, want %q", i, f.full(), tt.texts[i])
 				}
 			}
 		})
@@ -124,8 +124,8 @@ func TestFindingsOfContainers(t *testing.T) {
 				t.Fatalf("findings %v, want %q", fs, tt.texts)
 			}
 			for i, f := range fs {
-				if f.text != tt.texts[i] {
-					t.Errorf("finding %d is %q, want %q", i, f.text, tt.texts[i])
+				if f.full() != tt.texts[i] {
+					t.Errorf("finding %d is %q, want %q", i, f.full(), tt.texts[i])
 				}
 			}
 		})

@@ -22,12 +22,12 @@ func findBooks(d pane.Data, add adder) {
 	case l.Refusing || l.Backlog > 0:
 		add(rankLedger, widget.Bad, pane.Ref{}, "the ledger can't be written%s, requests go on without it (%d wait in memory, %d lost): %s", since, l.Backlog, l.Lost, l.Err)
 	case l.Err != "":
-		add(rankLedger, widget.Warn, pane.Ref{}, "the ledger's database can't be written%s, %d requests wait in its journal: %s", since, l.WaitingRows, l.Err)
+		add(rankLedger, widget.Warn, pane.Ref{}, "the ledger's database can't be written%s, %s in its journal: %s", since, waiting(int(l.WaitingRows)), l.Err)
 	case l.Lost > 0:
-		add(rankDrift, widget.Warn, pane.Ref{}, "%d requests are missing in the ledger: they could not be written in time", l.Lost)
+		add(rankDrift, widget.Warn, pane.Ref{}, "%s missing in the ledger: they could not be written in time", widget.Many(int(l.Lost), "request"))
 	}
 	if l.Damaged > 0 {
-		add(rankDrift, widget.Warn, pane.Ref{}, "%d bytes of the ledger's journal were damaged: what they held is missing", l.Damaged)
+		add(rankDrift, widget.Warn, pane.Ref{}, "%s of the ledger's journal damaged: what they held is missing", widget.Many(int(l.Damaged), "byte"))
 	}
 	if f := &b.Fleet; b.Shared && f.Err != "" {
 		what := "leases in hand are used up, then requests get 503"

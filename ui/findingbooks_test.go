@@ -34,8 +34,8 @@ func TestFindingsOfBooks(t *testing.T) {
 			[]string{"requests go on without it (12 wait in memory, 3 lost): input/output error"}},
 		{"the database alone", gateway.Books{Ledger: ledger.Status{Err: "database is locked", Since: since, WaitingRows: 70}}, "no ledger", widget.Warn,
 			[]string{"database can't be written for 41 s, 70 requests wait in its journal: database is locked"}},
-		{"some were lost", gateway.Books{Ledger: ledger.Status{Lost: 3}}, "check usage", widget.Warn, []string{"3 requests are missing in the ledger"}},
-		{"a damaged journal", gateway.Books{Ledger: ledger.Status{Damaged: 512}}, "check usage", widget.Warn, []string{"512 bytes of the ledger's journal were damaged"}},
+		{"some were lost", gateway.Books{Ledger: ledger.Status{Lost: 3}}, "check usage", widget.Warn, []string{"3 requests missing in the ledger"}},
+		{"a damaged journal", gateway.Books{Ledger: ledger.Status{Damaged: 512}}, "check usage", widget.Warn, []string{"512 bytes of the ledger's journal damaged"}},
 		{"the store is away", gateway.Books{Shared: true, Fleet: quota.FleetStatus{Err: "ask Redis: i/o timeout", Since: since}}, "no quota store", widget.Warn,
 			[]string{"the quota store is away for 41 s, leases in hand are used up, then requests get 503: ask Redis: i/o timeout"}},
 		{"the store is away, and that is allowed", gateway.Books{Shared: true, Fleet: quota.FleetStatus{Err: "ask Redis: EOF", Since: since, Allowing: true}}, "no quota store", widget.Warn,
@@ -61,8 +61,8 @@ func TestFindingsOfBooks(t *testing.T) {
 				t.Fatalf("findings %v, want %q", fs, tt.texts)
 			}
 			for i, f := range fs {
-				if !strings.Contains(f.text, tt.texts[i]) {
-					t.Errorf("finding %d is %q, want %q", i, f.text, tt.texts[i])
+				if !strings.Contains(f.full(), tt.texts[i]) {
+					t.Errorf("finding %d is %q, want %q", i, f.full(), tt.texts[i])
 				}
 			}
 		})

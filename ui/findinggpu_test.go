@@ -56,8 +56,8 @@ func TestGPUFindings(t *testing.T) {
 				t.Fatalf("%+v", found)
 			}
 			for i, want := range tc.texts {
-				if !strings.HasPrefix(found[i].text, want) {
-					t.Errorf("%q, want %q", found[i].text, want)
+				if !strings.HasPrefix(found[i].full(), want) {
+					t.Errorf("%q, want %q", found[i].full(), want)
 				}
 			}
 		})

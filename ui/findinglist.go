@@ -67,7 +67,7 @@ func (d *findingsDialog) view(t *widget.Theme, w, h int) string {
 		}
 		mark := t.Mark(f.grade)
 		// Cleaned first: what is wrapped must be what is drawn.
-		for l := range strings.SplitSeq(ansi.Wrap(widget.Clean(f.text, t.ASCII()), max(1, bw-8), ""), "\n") {
+		for l := range strings.SplitSeq(ansi.Wrap(widget.Clean(f.full(), t.ASCII()), max(1, bw-8), ""), "\n") {
 			lines = append(lines, line{i, f.grade, mark, l})
 			mark = " "
 		}

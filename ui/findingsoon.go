@@ -11,10 +11,9 @@ import (
 // Of what is on its way: how soon a quota's end is a finding, from which share of
 // it on, and how many sequences thrown out in the last minute are one.
 const (
-	soon       = time.Hour
-	soonShare  = 0.5
-	preempts   = 3
-	trendSteps = 90 // of ten seconds
+	soon      = time.Hour
+	soonShare = 0.5
+	preempts  = 3
 )
 
 // findSoon looks at what will hurt somebody if it goes on.
@@ -42,9 +41,8 @@ func findSoon(d pane.Data, add adder) {
 			if w.Limit <= 0 || share < soonShare || w.Remaining() == 0 { // which is told elsewhere
 				continue
 			}
-			samples := d.Trends.Series(past.Spent, past.WindowName(o.Org, w.Key, w.Name), d.Now, 10*time.Second, trendSteps)
-			at, ends := past.Forecast(d.Now, share, w.ResetsAt, samples, 10*time.Second)
-			if !ends || at.Sub(d.Now) > soon {
+			at := past.Foresee(d.Trends, o.Org, &w, d.Now).Out
+			if at.IsZero() || at.Sub(d.Now) > soon {
 				continue
 			}
 			whose := o.Org
@@ -52,7 +50,7 @@ func findSoon(d pane.Data, add adder) {
 				whose += ", key " + w.Key
 			}
 			add(rankQuota, widget.Warn, pane.Ref{Kind: pane.RefOrg, Name: o.Org}, "%s: %s runs out in %s, at %s, as it is used now; its requests get 429 then",
-				whose, w.Name, widget.Age(at.Sub(d.Now)), at.UTC().Format("15:04Z"))
+				whose, w.Name, widget.Age(at.Sub(d.Now)), at.UTC().Format("15:04 UTC"))
 		}
 	}
 }

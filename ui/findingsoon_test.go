@@ -11,7 +11,8 @@ import (
 	"pilothouse/ui/past"
 )
 
-// rising are series that grow by so much a sample, up to share.
+// rising are series that grow by so much a sample, up to share. A quota's are a minute
+// apart.
 type rising struct{ share, by, preempts float64 }
 
 func (r rising) Series(m past.Metric, _ string, _ time.Time, _ time.Duration, n int) []float64 {
@@ -32,8 +33,8 @@ func TestWhatIsOnItsWay(t *testing.T) {
 		trends rising
 		want   string // "": nothing
 	}{
-		{"an hour is enough", rising{share: 0.9, by: 0.1 / 180}, "acme: tokens_per_day runs out in 30 min, at 03:42Z, as it is used now; its requests get 429 then"},
-		{"not within the hour", rising{share: 0.9, by: 0.1 / 400}, ""},
+		{"an hour is enough", rising{share: 0.9, by: 0.1 / 30}, "acme: tokens_per_day runs out in 30 min, at 03:42 UTC, as it is used now; its requests get 429 then"},
+		{"not within the hour", rising{share: 0.9, by: 0.1 / 66}, ""},
 		{"not at this rate", rising{share: 0.9}, ""},
 		{"an engine throws out", rising{share: 0.1, preempts: 0.2}, "chat: its engine threw out 12 sequences in the last minute"},
 		{"hardly", rising{share: 0.1, preempts: 0.03}, ""},
@@ -47,9 +48,9 @@ func TestWhatIsOnItsWay(t *testing.T) {
 			}}}}
 			var all []string
 			for _, f := range find(d) {
-				all = append(all, f.text)
+				all = append(all, f.full())
 				if f.about == (pane.Ref{}) {
-					t.Errorf("%s is about nothing", f.text)
+					t.Errorf("%s is about nothing", f.full())
 				}
 			}
 			if s := strings.Join(all, "\n"); tt.want == "" && s != "" || !strings.Contains(s, tt.want) {

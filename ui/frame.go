@@ -64,7 +64,7 @@ func (m *Model) middle(h int) []string {
 // hint is a key of the last row.
 type hint struct {
 	key, desc string
-	off       bool // it works for others only
+	off       bool // it does nothing for this role, or now
 }
 
 // working are the keys that work now, and those that would for another role.
@@ -84,8 +84,9 @@ func (m *Model) working() []hint {
 	case m.w < 100:
 		views = []key.Binding{key.NewBinding(key.WithKeys("1"), key.WithHelp(fmt.Sprintf("1-%d", len(m.views)), "views"))}
 	}
-	return slices.Concat(hints(views), m.acting(), hints(m.own()), hints(m.free([]key.Binding{k.Next, k.Enter, k.Filter, k.Palette, k.Findings, k.Try,
-		k.Sort, k.Describe, k.Copy, k.Logs, k.Full, k.Pause, k.Earlier, k.Later, k.Quit})))
+	act, idle := m.acting()
+	return slices.Concat(hints(views), act, hints(m.own()), hints(m.free([]key.Binding{k.Next, k.Enter, k.Filter, k.Palette, k.Findings, k.Try,
+		k.Sort, k.Describe, k.Copy, k.Logs, k.Full, k.Pause, k.Earlier, k.Later, k.Quit})), idle)
 }
 
 func hints(keys []key.Binding) (all []hint) {
@@ -97,8 +98,10 @@ func hints(keys []key.Binding) (all []hint) {
 	return all
 }
 
-// acting are the keys that do something to the subject.
-func (m *Model) acting() (all []hint) {
+// acting are the keys that do something to the subject, those of other roles
+// dimmed; and, for where there is room to spare, those that there is nothing to do
+// for now.
+func (m *Model) acting() (all, idle []hint) {
 	r := m.subject()
 	for i := range actions {
 		a := &actions[i]
@@ -106,14 +109,29 @@ func (m *Model) acting() (all []hint) {
 			continue
 		}
 		h := a.key(&m.keys).Help()
-		switch {
-		case m.refusal(a, r) == "":
+		switch why := m.refusal(a, r); {
+		case why == "":
 			all = append(all, hint{key: h.Key, desc: h.Desc})
 		case m.opts.Seat.May(a.role, a.name) != nil:
 			all = append(all, hint{h.Key, h.Desc + ": " + string(a.role) + "s only", true})
+		case m.moment.IsZero():
+			idle = append(idle, hint{h.Key, h.Desc + ": " + why, true})
 		}
 	}
-	return all
+	return all, idle
+}
+
+// useful are those of some bindings of actions that do something to a thing now;
+// others are left out.
+func (m *Model) useful(r pane.Ref, all ...key.Binding) []key.Binding {
+	return slices.DeleteFunc(all, func(b key.Binding) bool {
+		for i := range actions {
+			if a := &actions[i]; a.key != nil && a.key(&m.keys).Help() == b.Help() {
+				return m.refusal(a, r) != ""
+			}
+		}
+		return false
+	})
 }
 
 // leads is the key that leads to the view of a pane's things; "": there is none.

@@ -47,7 +47,7 @@ func (d *jobDialog) job() *backends.Job {
 }
 
 func (d *jobDialog) bindings() []key.Binding {
-	return []key.Binding{d.m.keys.Close, d.m.keys.CancelJob, d.m.keys.Logs}
+	return append([]key.Binding{d.m.keys.Close}, d.m.useful(pane.Ref{}, d.m.keys.CancelJob, d.m.keys.Logs)...)
 }
 
 func (d *jobDialog) update(msg tea.Msg) (done bool, cmd tea.Cmd) {

@@ -58,8 +58,8 @@ func newKeyMap(demo, attached bool) keyMap {
 
 		Enter:     bind("enter", "open, why", "enter"),
 		Filter:    bind("/", "filter", "/"),
-		NextMatch: bind("n", "next", "n"),
-		PrevMatch: bind("N", "previous", "N"),
+		NextMatch: bind("n", "next match", "n"),
+		PrevMatch: bind("N", "previous match", "N"),
 		Sort:      bind("s", "sort", "s"),
 		Copy:      bind("y", "copy", "y"),
 		Describe:  bind("d", "describe", "d"),

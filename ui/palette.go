@@ -46,11 +46,11 @@ func (m *Model) palette() dialog {
 // backend there is.
 func (m *Model) acts() []command {
 	subject := m.subject()
-	var now, others, cant []command
+	var now, others, all, cant []command
 	add := func(a *action, r pane.Ref, keyed bool) {
-		c := command{name: a.name, why: m.refusal(a, r), do: func(m *Model) tea.Cmd { return m.begin(a, r) }}
+		c := command{name: a.title(), why: m.refusal(a, r), do: func(m *Model) tea.Cmd { return m.begin(a, r) }}
 		if slices.Contains(a.kinds, r.Kind) {
-			c.name += " " + objectWords(a, r)
+			c.name = a.name + " " + objectWords(a, r)
 		}
 		if keyed && a.key != nil {
 			c.key = a.key(&m.keys).Help().Key
@@ -58,6 +58,8 @@ func (m *Model) acts() []command {
 		switch {
 		case c.why != "":
 			cant = append(cant, c)
+		case len(a.kinds) == 0:
+			all = append(all, c) // not what enter does before anything was typed
 		case keyed:
 			now = append(now, c)
 		default:
@@ -76,7 +78,7 @@ func (m *Model) acts() []command {
 			}
 		}
 	}
-	return append(append(now, others...), cant...)
+	return slices.Concat(now, others, all, cant)
 }
 
 // objectWords names what an action is done to.
@@ -104,19 +106,75 @@ func (m *Model) sights() []command {
 			continue
 		}
 		k := b.Keys()[0]
-		all = append(all, command{name: b.Help().Desc, key: b.Help().Key, do: func(m *Model) tea.Cmd { return m.global(keyOf(k)) }})
+		all = append(all, command{name: m.keys.words(b), key: b.Help().Key, do: func(m *Model) tea.Cmd { return m.global(keyOf(k)) }})
 	}
 	for _, p := range []widget.Palette{widget.Auto, widget.Dark, widget.Light, widget.ColourBlind} {
-		all = append(all, command{name: "theme " + string(p), do: func(m *Model) tea.Cmd {
+		all = append(all, command{name: themeWords[p], do: func(m *Model) tea.Cmd {
 			m.look.Palette = p
 			m.retheme()
 			return tea.RequestBackgroundColor
 		}})
 	}
 	if m.opts.Seat != nil {
-		all = append(all, command{name: "who is attached", do: func(m *Model) tea.Cmd { m.open(m.attached()); return nil }})
+		all = append(all, command{name: "who is attached, and what they look at", do: func(m *Model) tea.Cmd { m.open(m.attached()); return nil }})
 	}
 	return all
+}
+
+var themeWords = map[widget.Palette]string{
+	widget.Auto: "theme auto: after the terminal's background", widget.Dark: "theme dark: for a dark background", widget.Light: "theme light: for a light background",
+	widget.ColourBlind: "theme colour-blind: blue for good, orange for bad",
+}
+
+// words say what a key of global does.
+func (k keyMap) words(b key.Binding) string {
+	for i, v := range k.Views {
+		if v.Help() == b.Help() {
+			return "go to view " + viewNames[i]
+		}
+	}
+	for _, of := range []struct {
+		b     key.Binding
+		words string
+	}{
+		{k.Next, "move the focus to the next pane"},
+		{k.Previous, "move the focus to the previous pane"},
+		{k.Enter, "open the selected row, or tell why something is wrong"},
+		{k.Filter, "filter the list while you type"},
+		{k.NextMatch, "next row that matches the filter"},
+		{k.PrevMatch, "previous row that matches the filter"},
+		{k.Sort, "sort the list by its next order"},
+		{k.Describe, "describe the selected row: all that is known of it"},
+		{k.Copy, "copy the selected row to the terminal's clipboard"},
+		{k.Logs, "show the logs of what is selected"},
+		{k.Findings, "list all findings, the most urgent first"},
+		{k.Try, "show a curl line to try the gateway with"},
+		{k.Help, "help: all keys that work here"},
+		{k.Palette, "commands: this list"},
+		{k.Full, "full screen for the focused pane, and back"},
+		{k.Pause, "pause the picture, and go on"},
+		{k.Earlier, "go back ten seconds in time"},
+		{k.Later, "go forth ten seconds in time"},
+		{k.Now, "go back to now"},
+		{k.NextView, "go to the next view"},
+		{k.PrevView, "go to the previous view"},
+		{k.Mouse, "turn the mouse on or off"},
+		{k.Refresh, "refresh: read all figures now"},
+		{k.Redraw, "redraw the screen, should something have spoilt it"},
+		{k.Quit, b.Help().Desc + ": " + quitWords[b.Help().Desc]},
+		{k.Interrupt, b.Help().Desc + ", without a question"},
+	} {
+		if of.b.Help() == b.Help() {
+			return of.words
+		}
+	}
+	return b.Help().Desc
+}
+
+// quitWords say what happens in the end.
+var quitWords = map[string]string{
+	"back, then quit":  "at last it asks what becomes of the gateway",
+	"back, then leave": "the gateway goes on",
 }
 
 // attached tells who else looks, at what.
@@ -239,9 +297,12 @@ func (d *paletteDialog) view(t *widget.Theme, w, h int) string {
 		room := c.W - 14
 		n := c.Text(2, y, room, style, text)
 		if cmd.why != "" {
-			c.Text(2+n+2, y, room-n-2, widget.Muted, cmd.why)
+			c.Text(2+n, y, room-n, widget.Muted, t.Shorten(widget.Clean(": "+cmd.why, t.ASCII()), room-n))
 		}
-		c.Right(c.W-11, y, 9, widget.Bold, cmd.key)
+		if style == widget.Plain {
+			style = widget.Bold
+		}
+		c.Right(c.W-11, y, 9, style, cmd.key)
 		if d.off+i == d.at {
 			c.Text(0, y, 1, widget.Focused, t.Pointer)
 			c.Mark(0, y, c.W, widget.Selected)

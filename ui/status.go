@@ -198,7 +198,25 @@ func (m *Model) attentionRow() string {
 		at += c.Text(at, 0, w-at, keys[i].style, keys[i].text)
 	}
 	x := 1 + c.Text(1, 0, w-1, fs[0].grade, t.Mark(fs[0].grade)+" ")
-	c.Text(x, 0, end-x-2, fs[0].grade, fs[0].text)
+	f := &fs[0]
+	room := end - x - 2
+	full := widget.Clean(f.full(), t.ASCII())
+	if t.Width(full) <= room {
+		c.Text(x, 0, room, f.grade, full)
+		return c.String()
+	}
+	// Details go first: what it is and whom it hurts stay.
+	whom := f.whom.brief()
+	if whom != "" {
+		whom = " " + t.Dot + " " + whom
+	}
+	if n := t.Width(whom); n > room/2 {
+		whom = ""
+	} else {
+		room -= n
+	}
+	x += c.Text(x, 0, room, f.grade, t.Shorten(widget.Clean(f.text, t.ASCII()), room))
+	c.Text(x, 0, end-x-2, f.grade|widget.Bold, whom)
 	return c.String()
 }
 

@@ -43,7 +43,7 @@ func containerWord(k *backends.ContainerStatus, now time.Time) (string, widget.S
 	case k.Err != "" && k.At.IsZero():
 		return "not read: " + k.Name, widget.Unknown
 	case k.Err != "":
-		return shortAge(now.Sub(k.At)) + " old: " + k.Name, widget.Unknown
+		return widget.Age(now.Sub(k.At)) + " old: " + k.Name, widget.Unknown
 	case k.At.IsZero():
 		return "", widget.Muted
 	case k.State == "":

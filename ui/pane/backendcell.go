@@ -16,7 +16,7 @@ import (
 var backendColumns = [...]widget.Column{
 	{Width: 1}, // mark
 	{Head: "backend", Width: 7},
-	{Head: "state", Width: 12, Max: 16, Worth: 100},
+	{Head: "state", Width: stateShort, Max: 16, Worth: 100},
 	{Head: "run", Width: 4, Right: true, Worth: 95},
 	{Head: "wait", Width: 4, Right: true, Worth: 94},
 	{Head: "kv cache", Width: 9, Max: 24, Worth: 93},
@@ -32,7 +32,7 @@ var backendColumns = [...]widget.Column{
 	{Head: "req/s", Width: 5, Right: true, Worth: 82},
 	{Head: "ttft p50", Width: 8, Right: true, Worth: 81},
 	{Head: "per tok", Width: 7, Right: true, Worth: 80},
-	{Head: "up", Width: 4, Right: true, Worth: 79},
+	{Head: "up", Width: 6, Right: true, Worth: 79},
 	{Head: "sent", Width: 9, Right: true, Worth: 70},
 	{Head: "failed", Width: 6, Right: true, Worth: 69},
 	{Head: "model", Width: 16, Max: 40, Worth: 75},
@@ -43,8 +43,8 @@ var backendColumns = [...]widget.Column{
 var backendInline = [...]widget.Column{
 	{Width: 1},
 	{Head: "backend", Width: 7},
-	{Head: "state", Width: 12, Max: 16, Worth: 100},
-	{Head: "load", Width: 15, Worth: 95},
+	{Head: "state", Width: stateShort, Max: 16, Worth: 100},
+	{Head: "load", Width: 14, Worth: 95},
 	{Head: "kv", Width: 11, Max: 22, Worth: 93},
 	{Head: "ttft", Width: 10, Worth: 92},
 	{Head: "t/s", Width: 7, Right: true, Worth: 91},
@@ -52,6 +52,13 @@ var backendInline = [...]widget.Column{
 	{Head: "uses most", Width: 10, Max: 20, Worth: 88},
 	{Head: "container", Width: 13, Max: 26, Worth: 87},
 }
+
+// The state has so many cells, and one of the gap: more while an age of minutes is
+// to stand behind a long word, for which others give some up.
+const (
+	stateShort = 12
+	stateLong  = 14
+)
 
 // backendTable lays backends out in columns.
 type backendTable struct {
@@ -74,8 +81,11 @@ func newBackendTable(t *widget.Theme, w int, bare bool, shown func(func(*backend
 	if bare {
 		l.cols = slices.Clone(backendInline[:])
 	}
-	name, device := 0, 0
+	name, device, state := 0, 0, 0
 	shown(func(v *backendRow) {
+		if !v.lone {
+			state = max(state, len(v.word)+len(v.age(d.Now)))
+		}
 		if v.r == nil {
 			name = max(name, t.Width(head(v.b.Name)))
 			device = max(device, t.Width(deviceNames(v.gpus)))
@@ -85,6 +95,14 @@ func newBackendTable(t *widget.Theme, w int, bare bool, shown func(func(*backend
 	})
 	for i := range l.cols {
 		switch c := &l.cols[i]; c.Head {
+		case "state":
+			if state > stateShort+1 {
+				c.Width = stateLong
+			}
+		case "kv cache", "kv", "uses most":
+			if state > stateShort+1 {
+				c.Width--
+			}
 		case "backend":
 			c.Width = min(max(c.Width, name), longName)
 			c.Max = min(max(c.Width, name), 28)
@@ -169,27 +187,32 @@ func (v *backendRow) shape(t *widget.Theme) string {
 
 // state draws the word, and since when.
 func (l *backendTable) state(c *widget.Canvas, y int, s widget.Span, v *backendRow) {
-	x := s.X + c.Text(s.X, y, s.W, v.grade, v.word)
-	if v.since.IsZero() {
-		return
-	}
-	age := " " + widget.Age(l.now.Sub(v.since))
-	if len(age) > s.X+s.W-x {
-		age = " " + shortAge(l.now.Sub(v.since))
-	}
+	w := s.W + 1 // figures come next, which leave the gap's first cell free
+	x := s.X + c.Text(s.X, y, w, v.grade, v.word)
+	age := v.age(l.now)
 	style := widget.Muted
 	if v.grade == widget.Bad || v.grade == widget.Warn {
 		style = v.grade
 	}
-	if len(age) <= s.X+s.W-x { // half an age is none
-		c.Text(x, y, s.X+s.W-x, style, age)
+	if len(age) <= s.X+w-x { // half an age is none
+		c.Text(x, y, s.X+w-x, style, age)
 	}
+}
+
+// age is for how long a row's state has been so, behind its word; "": it is not
+// known.
+func (v *backendRow) age(now time.Time) string {
+	if v.since.IsZero() {
+		return ""
+	}
+	return " " + widget.Age(now.Sub(v.since))
 }
 
 // load draws how many run and wait, in words.
 func (l *backendTable) load(c *widget.Canvas, y int, s widget.Span, v *backendRow) {
-	c.Right(s.X, y, 3, l.plain, strconv.Itoa(min(v.running, 999)))
-	c.Text(s.X+3, y, 5, widget.Muted, " run ")
+	x := s.X - 1 // a third digit may stand in the gap
+	c.Right(x, y, 3, l.plain, strconv.Itoa(min(v.running, 999)))
+	c.Text(x+3, y, 5, widget.Muted, " run ")
 	style := l.plain
 	if v.waiting() > 0 {
 		style = widget.Warn
@@ -201,8 +224,8 @@ func (l *backendTable) load(c *widget.Canvas, y int, s widget.Span, v *backendRo
 	case v.waiting() > 99:
 		wait = ">99"
 	}
-	c.Right(s.X+7, y, 3, style, wait)
-	c.Text(s.X+10, y, 5, widget.Muted, " wait")
+	c.Right(x+7, y, 3, style, wait)
+	c.Text(x+10, y, 5, widget.Muted, " wait")
 }
 
 // cacheFull is the share of the KV cache from which on the next request may have

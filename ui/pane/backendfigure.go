@@ -48,7 +48,7 @@ func (l *backendTable) figure(head string, v *backendRow) (string, widget.Style)
 		return strconv.Itoa(int(math.Round(100*v.prefix))) + "%", widget.Plain
 	case "up":
 		if k := v.replicas(); len(k) == 1 && k[0].Container != nil && k[0].Container.State == "running" && !k[0].Container.Started.IsZero() {
-			return shortAge(l.now.Sub(k[0].Container.Started)), widget.Plain
+			return widget.Age(l.now.Sub(k[0].Container.Started)), widget.Plain
 		}
 		return "", widget.Muted
 	case "sent", "failed":

@@ -38,7 +38,7 @@ func NewBackends(t *widget.Theme, keys Scrolling) *Backends {
 
 func newBackendRows(keys Scrolling) rows[backendRow] {
 	keys.Follow.SetHelp("esc", "select none")
-	return rows[backendRow]{keys: keys, id: (*backendRow).ref, text: (*backendRow).text, orders: backendOrders()}
+	return rows[backendRow]{keys: keys, id: (*backendRow).ref, text: (*backendRow).text, orders: backendOrders(), below: func(v *backendRow) bool { return v.lone }}
 }
 
 // Rows are the lines that the pane can do with, and those that it would fill.
@@ -64,11 +64,17 @@ func backendsNote(t *widget.Theme, r *rows[backendRow], d Data, worst bool) stri
 	if age := d.Now.Sub(d.Pool.At); age >= Stale {
 		notes = append(notes, widget.Age(age)+" old")
 	}
-	switch {
+	switch at, n := r.place(); {
 	case !r.following():
-		notes = append(notes, fmt.Sprintf("%d of %d", r.index+1, len(r.shown)))
+		notes = append(notes, fmt.Sprintf("%d of %d", at, n))
 	case r.filter != "":
-		notes = append(notes, fmt.Sprintf("%d of %d", len(r.shown), len(r.all)))
+		of := 0
+		for i := range r.all {
+			if !r.all[i].lone {
+				of++
+			}
+		}
+		notes = append(notes, fmt.Sprintf("%d of %d", n, of))
 	}
 	switch {
 	case r.sort > 0:

@@ -112,7 +112,7 @@ func TestBackendFilter(t *testing.T) {
 		if !strings.Contains(got, "text2sql") || strings.Contains(got, "llama") {
 			t.Errorf("%s filtered:\n%s", name, got)
 		}
-		if _, note := p.Title(); note != "2 of 9 · /out of memory" {
+		if _, note := p.Title(); note != "1 of 5 · /out of memory" {
 			t.Errorf("%s: its note is %q", name, note)
 		}
 		p.SetFilter("nothing has this")
@@ -209,7 +209,7 @@ func TestContainerWords(t *testing.T) {
 		{at(func(*backends.ContainerStatus) {}), "vllm", widget.Plain},
 		{at(func(k *backends.ContainerStatus) { k.At = time.Time{} }), "", widget.Muted},
 		{at(func(k *backends.ContainerStatus) { k.At, k.Err = time.Time{}, "away" }), "not read: vllm", widget.Unknown},
-		{at(func(k *backends.ContainerStatus) { k.At, k.Err = nightAgo(14*time.Second), "away" }), "14s old: vllm", widget.Unknown},
+		{at(func(k *backends.ContainerStatus) { k.At, k.Err = nightAgo(14*time.Second), "away" }), "14 s old: vllm", widget.Unknown},
 		{at(func(k *backends.ContainerStatus) { k.State, k.Words = "", "not there" }), "missing: vllm", widget.Bad},
 		{at(func(k *backends.ContainerStatus) { k.Words = "running, unhealthy" }), "unhealthy: vllm", widget.Warn},
 		{at(func(k *backends.ContainerStatus) { k.State = "exited" }), "exited: vllm", widget.Bad},

@@ -53,9 +53,9 @@ func TestBackendViewShowsTheWorst(t *testing.T) {
 	if got := rule(); !strings.Contains(got, "● text2sql") {
 		t.Errorf("with the first one selected the detail is of %q", got)
 	}
-	p.Update(press("G")) // the reason of chat
-	if got := rule(); !strings.Contains(got, "■ chat ·") || p.Selected().Kind != RefReplica {
-		t.Errorf("on the reason the detail is of %q, %v selected", got, p.Selected())
+	p.Update(press("G")) // the reason of chat is part of its row
+	if got := rule(); !strings.Contains(got, "■ chat ·") || p.Selected().Kind != RefBackend {
+		t.Errorf("on the last row the detail is of %q, %v selected", got, p.Selected())
 	}
 	p.Update(press("esc"))
 	p.Update(mixedBackends())

@@ -234,7 +234,7 @@ func (f *backendFacts) speed() {
 	f.add(widget.Plain, "prefix", prefix)
 	style := widget.Plain
 	if n := sumEngines(v.replicas(), func(e *backends.EngineStatus) int64 { return e.Preemptions }); n >= 0 {
-		preempted = tokenCount(n) + " times since its engine's start"
+		preempted = widget.Many(int(n), "time") + " since its engine's start"
 		if v.preempts > 0 {
 			style = widget.Warn
 			text, _ := perMinuteCell(v.preempts, style)

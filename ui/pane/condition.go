@@ -77,21 +77,6 @@ func rotation(r *backends.ReplicaStatus) string {
 	return "out until its health check succeeds"
 }
 
-// shortAge is widget.Age in at most four cells: 41s, 12m, 3h, 9d.
-func shortAge(d time.Duration) string {
-	switch d = max(d, 0).Truncate(time.Second); {
-	case d < 100*time.Second:
-		return fmt.Sprintf("%ds", int(d/time.Second))
-	case d < 100*time.Minute:
-		return fmt.Sprintf("%dm", int(d/time.Minute))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%dh", int(d/time.Hour))
-	case d < 1000*24*time.Hour:
-		return fmt.Sprintf("%dd", int(d/(24*time.Hour)))
-	}
-	return ">2y"
-}
-
 // Condition sums a backend's replicas up: how grave, in a word, and since
 // when where one replica decides it. A backend with several says how many of
 // them may be sent work when not all are well.

@@ -151,7 +151,7 @@ func (f *gpuFactList) mig(g *gpu.GPU) {
 	}
 	text := gpuOnOff(g.MIG.Enabled)
 	if g.MIG.Enabled.Or(0) != 0 {
-		text = fmt.Sprintf("on, %d parts", len(g.MIG.Parts))
+		text = "on, " + widget.Many(len(g.MIG.Parts), "part")
 	}
 	f.one(0, "mig", g.MIG.Enabled, text)
 }

@@ -127,7 +127,7 @@ func gpuHosts(c *widget.Canvas, y, rows int, lines [][]gpuHostRow) {
 		}
 	}
 	if left := len(lines) - rows; rows > 0 && left > 0 {
-		more := fmt.Sprintf("  and %d lines more", left)
+		more := "  and " + widget.Many(left, "line") + " more"
 		c.Right(0, y+rows-1, c.W-1, widget.Muted, more)
 	}
 }

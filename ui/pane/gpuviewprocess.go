@@ -113,7 +113,7 @@ func (d *gpuDevice) names(c *widget.Canvas, x, y, w int) {
 		}
 	}
 	if text == "" {
-		text = fmt.Sprintf("nobody on any of %d parts", len(d.g.MIG.Parts))
+		text = "nobody on any of " + widget.Many(len(d.g.MIG.Parts), "part")
 	}
 	c.Text(x+2, y, w-2, style, text)
 }

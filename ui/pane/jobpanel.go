@@ -163,7 +163,8 @@ func (p *jobPanel) step(part *backends.Part, s *backends.Step) {
 	l := jobPanelLine{name: string(s.Name), text: words, share: -1}
 	switch {
 	case !s.Ended.IsZero():
-		l.worth, l.mark, l.style, l.took = worthPast, doneMark(p.t), widget.Good, stepTime(s.Ended.Sub(s.Began))
+		// How it stood on the way is no news any more.
+		l.worth, l.mark, l.style, l.took, l.text = worthPast, doneMark(p.t), widget.Good, stepTime(s.Ended.Sub(s.Began)), ""
 		p.add(l)
 		return
 	case part.State != backends.Running:
@@ -187,7 +188,7 @@ func (p *jobPanel) step(part *backends.Part, s *backends.Step) {
 	}
 	p.add(l)
 	if log != "" {
-		p.add(jobPanelLine{worth: worthLog, text: log, style: widget.Muted, share: -1})
+		p.add(jobPanelLine{worth: worthLog, text: p.t.Branch + " " + log, style: widget.Muted, share: -1, whole: true}) // a log's lines are long
 	}
 }
 

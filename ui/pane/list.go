@@ -40,6 +40,7 @@ type rows[T any] struct {
 	id     func(*T) Ref
 	text   func(*T) string // that a filter is looked for in
 	orders []order[T]      // at least one
+	below  func(*T) bool   // it is but a line that belongs to the row above, and can't be selected; nil: none is
 
 	all    []T
 	shown  []int // into all: those that match, in order
@@ -152,15 +153,47 @@ func (r *rows[T]) choose(i int) {
 		r.sel, r.index, r.off = Ref{}, 0, 0
 		return
 	}
-	r.index = max(0, min(i, len(r.shown)-1))
-	r.sel = r.id(r.row(r.index))
+	i = max(0, min(i, len(r.shown)-1))
+	by := 1
+	if i < r.index {
+		by = -1
+	}
+	for r.belongs(i) && i+by >= 0 && i+by < len(r.shown) {
+		i += by
+	}
+	for i > 0 && r.belongs(i) {
+		i--
+	}
+	r.index = i
+	r.sel = r.id(r.row(i))
 	r.settle()
+}
+
+// belongs tells whether the i-th of those shown is a line of the row above it.
+func (r *rows[T]) belongs(i int) bool { return r.below != nil && r.below(r.row(i)) }
+
+// place is the number of the selected row, from 1, and how many rows there are of
+// those shown, lines that belong to another not counted.
+func (r *rows[T]) place() (at, of int) {
+	for i := range r.shown {
+		if r.belongs(i) {
+			continue
+		}
+		if of++; i <= r.index {
+			at = of
+		}
+	}
+	return at, of
 }
 
 // settle keeps the selected row in the window and the window full.
 func (r *rows[T]) settle() {
 	h := max(1, r.h)
-	r.off = max(r.off, r.index-h+1)
+	last := r.index // what belongs to it is to be seen with it
+	for last+1 < len(r.shown) && last-r.index < h-1 && r.belongs(last+1) {
+		last++
+	}
+	r.off = max(r.off, last-h+1)
 	r.off = max(0, min(r.off, r.index, len(r.shown)-h))
 }
 
@@ -183,6 +216,9 @@ func (r *rows[T]) Selected() Ref { return r.sel }
 func (r *rows[T]) Select(to Ref) bool {
 	for i := range r.shown {
 		if r.id(r.row(i)) == to {
+			for i > 0 && r.belongs(i) {
+				i--
+			}
 			r.choose(i)
 			return true
 		}

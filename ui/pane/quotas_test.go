@@ -342,7 +342,7 @@ func TestQuotasDescribe(t *testing.T) {
 	}{
 		{Ref{Kind: RefOrg, Name: "acme"}, "quotas of acme", []string{"tokens/day: 9,124,400 of 10,000,000 used, 91.2 %", "42,160 reserved", "833,440 left", "600k/h of late", "runs out 04:40 UTC, in 87 min",
 			"2026-11-23 00:00:00 UTC, in 20 h", "top keys now: etl-nightly: 169 tok/s, 67%", "keys with limits: k-etl", "counted: at all gateways", "read: 2026-11-22 03:12:42 UTC, 2 s ago"}, "grants"},
-		{Ref{Kind: RefKey, Name: "acme", ID: "k-etl"}, "key k-etl of acme", []string{"tokens/day: 7,968,800 of 8,000,000", "spent until 00:00Z", "org tokens/day: 9,124,400"}, "grants"},
+		{Ref{Kind: RefKey, Name: "acme", ID: "k-etl"}, "key k-etl of acme", []string{"tokens/day: 7,968,800 of 8,000,000", "spent until Mon 00:00 UTC", "org tokens/day: 9,124,400"}, "grants"},
 		{Ref{Kind: RefGrant, Name: "globex", ID: "g7"}, "grant g7", []string{"organisation: globex", "amount: +2,500,000 tokens/day", "made: 2026-11-22 02:41:44 UTC, 31 min ago", "until: 2026-11-22 06:00:00 UTC, in 2 h", "by: ana", "reason: month-end run", "tokens/day: 10,125,000 of 12,500,000"}, "g6"},
 		{Ref{Kind: RefOrg, Name: "umbrella"}, "quotas of umbrella", []string{"tokens/day: 1,204,211 used, no limit"}, "left"},
 	} {

@@ -2,6 +2,7 @@ package pane
 
 import (
 	"math"
+	"strings"
 	"time"
 
 	"pilothouse/ui/past"
@@ -158,34 +159,41 @@ func (d *burnDots) draw(c *widget.Canvas, x, y int, st widget.Style) {
 	}
 }
 
-// burnAxis draws, below the graph, when the window began, now, when it runs out
-// and when it begins anew; what has no room is left out, in that order.
+// burnAxis draws, below the graph, when the window began and when it begins anew,
+// at its ends; between them when it runs out, and now, if only as a tick where
+// there is no room for the word.
 func (p *Quotas) burnAxis(c *widget.Canvas, x, y, w int, b *burned, win *quotaWindow) {
 	taken := make([]bool, w)
-	put := func(at int, st widget.Style, label string) {
+	put := func(at int, st widget.Style, label string) bool {
 		n := c.Theme.Width(label)
 		at = min(at, w-n)
 		if at < 0 {
-			return
+			return false
 		}
 		for i := max(0, at-1); i < min(w, at+n+1); i++ {
 			if taken[i] {
-				return
+				return false
 			}
 		}
 		c.Text(x+at, y, n, st, label)
 		for i := at; i < at+n; i++ {
 			taken[i] = true
 		}
+		return true
 	}
 	column := func(t time.Time) int { return int(float64(w) * float64(t.Sub(b.start)) / float64(b.span)) }
+	put(w, widget.Muted, quotaAxis(win, win.resets))
 	if !win.out.IsZero() && !win.spent() {
 		label := c.Theme.Warn + quotaClock(win.out, p.now)
 		put(column(win.out), p.tone(widget.Warn), label)
 	}
-	put(w, widget.Muted, quotaAxis(win, win.resets))
-	put(b.now/2, widget.Muted, c.Theme.Tick+"now")
-	put(0, widget.Muted, c.Theme.Tick+quotaAxis(win, b.start))
+	if from := c.Theme.Tick + quotaAxis(win, b.start); !put(0, widget.Muted, from) {
+		from, _, _ = strings.Cut(from, " ") // the day alone, of a window of a day
+		put(0, widget.Muted, from)
+	}
+	if now := c.Theme.Tick + "now"; !put(b.now/2, widget.Muted, now) && !put(b.now/2-c.Theme.Width(now)+1, widget.Muted, "now"+c.Theme.Tick) {
+		put(b.now/2, widget.Muted, c.Theme.Tick)
+	}
 }
 
 // quotaAxis writes the beginning or the end of a window.
@@ -193,5 +201,5 @@ func quotaAxis(w *quotaWindow, t time.Time) string {
 	if w.monthly() {
 		return t.UTC().Format("2 Jan")
 	}
-	return t.UTC().Format("15:04Z")
+	return t.UTC().Format("Mon 15:04Z")
 }

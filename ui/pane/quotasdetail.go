@@ -14,7 +14,7 @@ var quotaDetails = [...]widget.Column{
 	{Head: "bar", Width: 8, Max: 30, Worth: 4},
 	{Head: "%", Width: 4, Right: true, Worth: 10},
 	{Head: "pace", Width: 7, Right: true, Worth: 7},
-	{Head: "fate", Width: 20, Max: 26, Worth: 8},
+	{Head: "fate", Width: 22, Max: 30, Worth: 8},
 	{Head: "held", Width: 15, Max: 18, Right: true, Worth: 3},
 }
 
@@ -41,7 +41,11 @@ func (p *Quotas) detail(c *widget.Canvas, x, y, w, h int) {
 		about = "burn-down of " + quotaLabel(graphed.name)
 	}
 	p.heading(c, x, y, w, r, about)
-	spans := widget.Fit(quotaDetails[:], w)
+	cols := quotaDetails
+	if w >= 100 {
+		cols[len(cols)-2].Width = 27 // its longest sentence
+	}
+	spans := widget.Fit(cols[:], w)
 	for i := range spans {
 		spans[i].X += x
 	}
@@ -251,7 +255,7 @@ func (p *Quotas) windowLine(c *widget.Canvas, y int, spans []widget.Span, w *quo
 			if style = st; st == widget.Plain {
 				style = widget.Muted
 			}
-			text = c.Theme.Mark(st) + " " + w.fate(p.now)
+			text = c.Theme.Mark(st) + " " + w.fate(p.now, s.W-2)
 		}
 		c.Cell(y, s, col, p.tone(style), text)
 	}

@@ -51,7 +51,7 @@ func (p *Quotas) windowFacts(w *quotaWindow, label string) []Fact {
 	default:
 		facts = append(facts, Fact{"", w.perHour() + " of late, the busiest moment left out"})
 	}
-	text := w.fate(p.now)
+	text := w.fate(p.now, 80)
 	if !w.out.IsZero() && !w.spent() {
 		text += ", in " + widget.Age(w.out.Sub(p.now))
 	}

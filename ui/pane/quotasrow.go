@@ -9,6 +9,7 @@ import (
 
 	"pilothouse/gateway"
 	"pilothouse/gateway/ledger"
+	"pilothouse/ui/past"
 	"pilothouse/ui/widget"
 )
 
@@ -195,7 +196,8 @@ func (p *Quotas) addOrg(all []quotaRow, q *gateway.OrgQuotas, d *Data) []quotaRo
 	for i := range q.Windows {
 		w := &q.Windows[i]
 		windows[i] = quotaWindow{name: w.Name, key: w.Key, used: w.Used, reserved: w.Reserved, limit: w.Limit, resets: w.ResetsAt}
-		windows[i].foresee(d.Trends, q.Org, d.Now)
+		o := past.Foresee(d.Trends, q.Org, w, d.Now)
+		windows[i].pace, windows[i].out = o.Pace, o.Out
 		p.wide = p.wide || w.Limit > 0 && w.Name == quotaNames[3]
 	}
 	// The organisation's own have no key, and so come first.

@@ -93,22 +93,44 @@ func (w *quotaWindow) outlook(t *widget.Theme, now time.Time) (string, widget.St
 	return "lasts", widget.Muted
 }
 
-// fate is the same in a sentence of at most eighteen cells.
-func (w *quotaWindow) fate(now time.Time) string {
-	reset := quotaClock(w.resets, now)
+// fate is the same in a sentence of at most room cells, where that is at least
+// twenty.
+func (w *quotaWindow) fate(now time.Time, room int) string {
+	long, short := quotaMoment(w.resets, now)
+	if w.monthly() { // its first day says more than which day of the week that is
+		long, short = w.resets.UTC().Format("2 Jan 15:04 UTC"), w.resets.UTC().Format("2 Jan")
+	}
+	verb, brief := "", ""
 	switch {
 	case w.limit <= 0:
 		return "no limit"
 	case w.spent():
-		return "spent until " + reset
-	case w.out.IsZero() && math.IsNaN(w.pace):
-		return "resets " + reset
-	case w.out.IsZero():
-		return "lasts until " + reset
-	case w.out.Sub(now) <= quotaDay:
-		return "runs out " + w.out.UTC().Format("15:04 UTC")
+		verb, brief = "spent until ", "spent to "
+	case !w.out.IsZero():
+		long, short = quotaMoment(w.out, now)
+		verb, brief = "runs out ", "runs out "
+	case math.IsNaN(w.pace):
+		verb, brief = "resets ", "resets "
+	default:
+		verb, brief = "lasts until ", "lasts to "
 	}
-	return "runs out " + quotaClock(w.out, now)
+	if len(verb)+len(long) <= room {
+		return verb + long
+	}
+	return brief + short
+}
+
+// quotaMoment writes a moment to come with its day, unless that is today's, in
+// full and in at most ten cells.
+func quotaMoment(t, now time.Time) (long, short string) {
+	t, now = t.UTC(), now.UTC()
+	switch midnight := now.Truncate(quotaDay); {
+	case t.Truncate(quotaDay).Equal(midnight):
+		return t.Format("15:04 UTC"), t.Format("15:04Z")
+	case t.After(midnight) && t.Before(midnight.Add(7*quotaDay)):
+		return t.Format("Mon 15:04 UTC"), t.Format("Mon 15:04Z")
+	}
+	return t.Format("2 Jan 15:04 UTC"), t.Format("2 Jan")
 }
 
 // grantLine is a grant in a line.

@@ -78,7 +78,8 @@ func (p *Requests) endings() []tally {
 	refused := tally{name: "429", style: widget.Warn}
 	wrong := tally{name: "4xx", style: widget.Warn, rare: true}
 	broken := tally{name: "errors", style: widget.Bad}
-	left := tally{name: "left", style: widget.Warn}
+	left := tally{name: "left", style: widget.Warn}                   // by their client
+	stopped := tally{name: "stopped", style: widget.Warn, rare: true} // by an operator, or as the gateway ended
 	for i := range p.kept {
 		r := &p.kept[i]
 		switch {
@@ -89,13 +90,15 @@ func (p *Requests) endings() []tally {
 			refused.n++
 		case r.Status >= 400:
 			wrong.n++
-		case r.End == gateway.EndClientLeft || r.End == gateway.EndInterrupted:
+		case r.End == gateway.EndInterrupted:
+			stopped.n++
+		case r.End == gateway.EndClientLeft:
 			left.n++
 		default:
 			ok.n++
 		}
 	}
-	return []tally{ok, refused, wrong, broken, left}
+	return []tally{ok, refused, wrong, broken, left, stopped}
 }
 
 const tallyWidth = 3 // cells of a number, so that the next ones don't jump

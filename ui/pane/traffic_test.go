@@ -150,7 +150,7 @@ func TestTrafficTitle(t *testing.T) {
 		want   string
 	}{
 		{name: "all fits", w: 118, want: "■ 11:59:19 chat no bytes since; /health still says 200 · 15 min"},
-		{name: "cut", w: 62, want: "■ 11:59:19 chat no bytes since; /heal… · 15 min"},
+		{name: "cut", w: 62, want: "■ 11:59:19 chat no bytes since… · 15 min"},
 		{name: "no room", w: 40, want: "15 min · up 9 d"},
 		{name: "not drawn yet", w: 0, want: "15 min · up 9 d"},
 		{name: "a day", w: 118, keys: []string{"t"}, want: "■ 11:59:19 chat no bytes since; /health still says 200 · 24 h"},

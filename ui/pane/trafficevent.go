@@ -50,5 +50,5 @@ func (p *Traffic) newest(w int) string {
 	if e.Object != "" {
 		text += clip(t, e.Object, 16) + " "
 	}
-	return clip(t, text+e.Text, min(w, eventMost)-1) // and an ellipsis
+	return t.Shorten(widget.Clean(text+e.Text, t.ASCII()), min(w, eventMost))
 }

@@ -85,11 +85,8 @@ func (b books) item(r *Recorder, at time.Time) any {
 	for _, q := range b.quotas {
 		for _, w := range q.Windows {
 			item := windowItem{q.Org, w.Key, w.Name, w.Used, w.Reserved, w.Limit, w.ResetsAt, nil}
-			if w.Limit > 0 {
-				samples := r.Series(Spent, WindowName(q.Org, w.Key, w.Name), at, quotaStep, quotaLooks)
-				if t, ok := Forecast(at, share(w.Used, w.Limit), w.ResetsAt, samples, quotaStep); ok {
-					item.RunsOut = &t
-				}
+			if o := Foresee(r, q.Org, &w, at); !o.Out.IsZero() {
+				item.RunsOut = &o.Out
 			}
 			windows = append(windows, item)
 		}

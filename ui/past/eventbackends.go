@@ -66,6 +66,9 @@ func (w *watch) seeState(now time.Time, b *backends.BackendStatus, was, is *back
 		return
 	}
 	text := fmt.Sprintf("now %s, was %s for %s", is.State, was.State, span(is.Since.Sub(was.Since)))
+	if was.State == backends.Unknown { // it was not asked yet
+		text = "now " + is.State.String()
+	}
 	if is.Reason != "" {
 		text += ": " + is.Reason
 	}

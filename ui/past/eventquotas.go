@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"pilothouse/gateway"
+	"pilothouse/gateway/quota"
 )
 
 // window tells windows of quotas apart.
@@ -19,8 +20,6 @@ type level struct {
 
 const (
 	leeway      = 0.05 // below a level from which on it is left
-	quotaStep   = 10 * time.Second
-	quotaLooks  = 90 // samples that a forecast is made from: 15 minutes
 	clockFormat = "15:04 UTC"
 	dateFormat  = "2 January 15:04 UTC"
 )
@@ -48,7 +47,7 @@ func (w *watch) seeQuotas(now time.Time, all []gateway.OrgQuotas, first bool, t 
 			switch {
 			case first || next.percent == old.percent:
 			case next.percent > old.percent:
-				w.tell(now, KindQuota, q.Org, levelGrade(next.percent), id.passed(now, next, used, v.Used, t))
+				w.tell(now, KindQuota, q.Org, levelGrade(next.percent), id.passed(now, next, v, used, t))
 			case old.percent == 100:
 				w.tell(now, KindQuota, q.Org, Good, fmt.Sprintf("%s has room again: %s of %s used", id.words(), amount(v.Used), amount(v.Limit)))
 			}
@@ -111,14 +110,13 @@ func (id window) words() string {
 }
 
 // passed says what it means that a window has come so far.
-func (id window) passed(now time.Time, l level, share float64, used int64, t Trends) string {
+func (id window) passed(now time.Time, l level, v *quota.Window, share float64, t Trends) string {
 	if l.percent == 100 {
-		return fmt.Sprintf("%s is used up (%s of %s): requests get 429 until %s", id.words(), amount(used), amount(l.limit), clock(l.resets, now))
+		return fmt.Sprintf("%s is used up (%s of %s): requests get 429 until %s", id.words(), amount(v.Used), amount(v.Limit), clock(l.resets, now))
 	}
-	text := fmt.Sprintf("%s is %d %% used (%s of %s)", id.words(), int(share*100), amount(used), amount(l.limit))
-	samples := t.Series(Spent, WindowName(id.org, id.key, id.name), now, quotaStep, quotaLooks)
-	if at, ok := Forecast(now, share, l.resets, samples, quotaStep); ok {
-		return text + "; at the rate of the last 15 minutes it runs out " + clock(at, now)
+	text := fmt.Sprintf("%s is %d %% used (%s of %s)", id.words(), int(share*100), amount(v.Used), amount(v.Limit))
+	if o := Foresee(t, id.org, v, now); !o.Out.IsZero() {
+		return text + "; at its pace of late it runs out " + clock(o.Out, now)
 	}
 	return text
 }

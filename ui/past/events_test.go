@@ -225,12 +225,12 @@ func TestQuotaEvents(t *testing.T) {
 	use := func(used, limit int64, w ...quota.Window) {
 		s.books.quotas = []gateway.OrgQuotas{{Org: "acme", Windows: append(w, quota.Window{Name: "tokens_per_day", Used: used, Limit: limit, ResetsAt: resets}, quota.Window{Name: "requests_per_day", Used: 1 << 40})}}
 	}
-	use(79_000, 100_000)
+	use(78_000, 100_000)
 	s.expect("below")
-	for i := range 120 { // a steady rate
-		use(int64(78_000+i*17), 100_000)
-		if i == 118 {
-			s.expect("80", "quota plain acme: tokens_per_day is 80 % used (80.0k of 100.0k); at the rate of the last 15 minutes it runs out 03:36 UTC")
+	for i := range 402 { // a steady pace, of which the first minute and the last are in part
+		use(int64(78_000+i*5), 100_000)
+		if i == 400 {
+			s.expect("80", "quota plain acme: tokens_per_day is 80 % used (80.0k of 100.0k); at its pace of late it runs out 04:35 UTC")
 		} else {
 			s.expect("below")
 		}
@@ -240,7 +240,7 @@ func TestQuotaEvents(t *testing.T) {
 	use(80_001, 100_000)
 	s.expect("and above again")
 	use(95_000, 100_000)
-	s.expect("90", "quota warning acme: tokens_per_day is 95 % used (95.0k of 100.0k); at the rate of the last 15 minutes it runs out 03:17 UTC")
+	s.expect("90", "quota warning acme: tokens_per_day is 95 % used (95.0k of 100.0k); at its pace of late it runs out 03:38 UTC")
 	s.books.quotas[0].Windows[0].Reserved = 5_000
 	s.expect("full with what is reserved", "quota bad acme: tokens_per_day is used up (95.0k of 100.0k): requests get 429 until 00:00 UTC")
 	use(97_000, 100_000)

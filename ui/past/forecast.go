@@ -2,50 +2,115 @@ package past
 
 import (
 	"math"
+	"strings"
 	"time"
+
+	"pilothouse/gateway/quota"
 )
 
-// Forecast tells when a quota window runs out at the rate of the samples, which
-// are the share of it that was used, step apart, of which the last is that of now;
-// NaN where nothing is known. share is what is used now, and resets when the window
-// begins anew. A window that is used up has run out now. False: it doesn't run out
-// before it begins anew, or too little is known to tell: less than a minute.
+// Outlook is how fast a quota window is used up, and when it will be.
+type Outlook struct {
+	Pace float64   // share of the window per second; NaN: too little is known
+	Out  time.Time // when it is used up, in whole seconds; zero: not before it begins anew, or not known
+}
+
+// A pace is told from samples of the share that is used.
+const (
+	paceStep    = time.Minute // between samples of the last 15 minutes
+	paceSamples = 16
+	slowStep    = time.Hour // between samples of the last day, for windows of a month
+	slowSamples = 25
+
+	paceLeast = 3    // steps that a pace is told from at least
+	paceNews  = 3    // steps that the last sample may be old
+	paceFall  = 0.05 // a fall of the share by more is no use given back: the window began anew, or was granted more
+
+	wholeDay = 24 * time.Hour
+)
+
+// Foresee tells how fast a window of an organisation is used up, and when it runs
+// out at that pace. Whatever names such a moment, a finding, an event, the view of
+// quotas or a bundle, asks here, so that all name the same. A nil t, a window
+// without a limit and one of which too little is known have an unknown pace; one
+// that is used up has run out now.
 //
-// The rate is what was used from the first sample to the last by the time between
-// them, so that bursts count for what they are. Where the share fell, the window
-// began anew or got another limit. If it fell by half or more, only what came after
-// it counts; otherwise what came before is held against the limit that there is
-// since.
-func Forecast(now time.Time, share float64, resets time.Time, samples []float64, step time.Duration) (time.Time, bool) {
+// The pace is that of the last 15 minutes without their busiest: the mean over all
+// of them would take a single batch for a trend, and would then have forgotten it
+// a quarter of an hour later. What holds for minutes doesn't hold for weeks: a
+// month's pace is that of the last day, unless it would be over within one.
+func Foresee(t Trends, org string, w *quota.Window, now time.Time) Outlook {
+	none := Outlook{Pace: math.NaN()}
+	if w.Limit <= 0 {
+		return none
+	}
+	used := share(w.Used, w.Limit)
+	if used >= 1 {
+		none.Out = now
+	}
+	if t == nil {
+		return none
+	}
+	name := WindowName(org, w.Key, w.Name)
+	look := func(step time.Duration, n int) Outlook {
+		// Of whole steps: the one under way has seen but a part of what it will.
+		samples := t.Series(Spent, name, now.Add(-step), step, n)
+		pace, known := spentPace(samples, step)
+		if !known {
+			return none
+		}
+		out, _ := runsOut(pace, used, now, w.ResetsAt)
+		return Outlook{pace, out}
+	}
+	o := look(paceStep, paceSamples)
+	if !strings.HasSuffix(w.Name, "_month") || !o.Out.IsZero() && o.Out.Sub(now) < wholeDay {
+		return o
+	}
+	return look(slowStep, slowSamples)
+}
+
+// spentPace is the share that is used per second, over all samples but for the one
+// step in which most was used: a single burst is no trend, and a run that began a
+// few steps ago shows. NaN samples are gaps. It is false when too little is known.
+func spentPace(samples []float64, step time.Duration) (float64, bool) {
+	last, span := -1, 0
+	rise, most := 0.0, 0.0
+	for i, v := range samples {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			continue
+		}
+		if last >= 0 {
+			up, n := v-samples[last], i-last
+			if up < -paceFall {
+				rise, most, span = 0, 0, 0
+			} else {
+				rise, span, most = rise+up, span+n, max(most, up/float64(n))
+			}
+		}
+		last = i
+	}
+	if span < paceLeast || last < len(samples)-paceNews || step <= 0 {
+		return 0, false
+	}
+	return max(0, (rise-most)/(float64(span-1)*step.Seconds())), true
+}
+
+// runsOut tells when a window of which a share is used now will be used up, at a
+// pace per second. It is false when it begins anew before that, or when that is
+// not known.
+func runsOut(pace, share float64, now, resets time.Time) (time.Time, bool) {
 	if share >= 1 {
 		return now, true
 	}
-	grown, took := growth(samples)
-	over := time.Duration(took) * step
-	if over < time.Minute || !(grown > 0) || math.IsNaN(share) {
+	if !(pace > 0) || math.IsNaN(share) {
 		return time.Time{}, false
 	}
-	left := (1 - share) / grown * float64(over)
-	if left >= float64(resets.Sub(now)) {
+	left := (1 - max(share, 0)) / pace
+	if left >= resets.Sub(now).Seconds() { // which may be more than a Duration holds
 		return time.Time{}, false
 	}
-	return now.Add(time.Duration(left)), true
-}
-
-// growth is how much a share grew, and in how many steps.
-func growth(samples []float64) (grown float64, steps int) {
-	first, last, at := math.NaN(), math.NaN(), 0
-	from := 0
-	for i, v := range samples {
-		switch {
-		case math.IsNaN(v):
-			continue
-		case math.IsNaN(first), v <= last/2:
-			first, from = v, i
-		case v < last:
-			first *= v / last
-		}
-		last, at = v, i
+	out := now.Add(time.Duration(math.Round(left)) * time.Second)
+	if !out.Before(resets) {
+		return time.Time{}, false
 	}
-	return last - first, at - from
+	return out, true
 }

@@ -69,7 +69,7 @@ func gravity(s Style) int {
 	return 0
 }
 
-// eraseWord blanks what is drawn at a cell and beside it, up to a gap of two
+// eraseWord blanks what is drawn at a cell and right beside it, up to a gap of two
 // blanks, within from and to.
 func (c *Canvas) eraseWord(x, y, from, to int) {
 	from, to = max(from, 0), min(to, c.W)
@@ -78,8 +78,8 @@ func (c *Canvas) eraseWord(x, y, from, to int) {
 	}
 	row := c.cells[y*c.W : (y+1)*c.W]
 	blank := func(i int) bool { return i < from || i >= to || row[i].text == "" || row[i].text == " " }
-	if blank(x) && (blank(x-1) || blank(x+1)) {
-		return // beside a label is not in it
+	if blank(x) && blank(x-1) && blank(x+1) {
+		return // there is none
 	}
 	first, last := x, x
 	for first > from && !(blank(first-1) && blank(first-2)) {

@@ -81,7 +81,8 @@ func TestEventMarksAndLabels(t *testing.T) {
 		seconds    []int
 	}{
 		{"beside", "╴20 min        ╴15 min x      ╴10 min        ╴5 min      now", []int{720}},
-		{"adjacent", "╴20 min        ╴15 minx       ╴10 min        ╴5 min      now", []int{740}},
+		{"right beside, as if of it", "╴20 min               x       ╴10 min        ╴5 min      now", []int{740}},
+		{"right before now", "╴20 min        ╴15 min        ╴10 min        ╴5 min     x   ", []int{60}},
 		{"on a figure", "╴20 min         x             ╴10 min        ╴5 min      now", []int{860}},
 		{"on the blank of a label", "╴20 min          x            ╴10 min        ╴5 min      now", []int{840}},
 		{"now", "╴20 min        ╴15 min        ╴10 min        ╴5 min        x", []int{0}},

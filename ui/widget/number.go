@@ -89,6 +89,19 @@ func Count(n uint64) string {
 	return s
 }
 
+// Many writes how many there are of something whose plural ends in s: 1 line,
+// 34,201 lines.
+func Many(n int, one string) string {
+	text := strconv.Itoa(n)
+	if n > 0 {
+		text = Count(uint64(n))
+	}
+	if n != 1 {
+		one += "s"
+	}
+	return text + " " + one
+}
+
 // GiB writes bytes as gibibytes with one decimal; NaN gives "".
 func GiB(bytes float64) string {
 	if math.IsNaN(bytes) || math.IsInf(bytes, 0) || bytes < 0 {
