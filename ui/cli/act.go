@@ -185,8 +185,11 @@ func (f *actFlags) act(ctx context.Context, cmd *cobra.Command, opt *OperationsO
 		case f.dryRun:
 			return writePlan(out, parts)
 		}
-		if err = writePlan(errOut, parts); err != nil {
-			return err
+		// Who may not is told so below, and nothing else.
+		if opt.Seat == nil || opt.Seat.May(desk.Hand, string(o.Action)) == nil {
+			if err = writePlan(errOut, parts); err != nil {
+				return err
+			}
 		}
 	}
 	job, err := jobs.Begin(ctx, o)

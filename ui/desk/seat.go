@@ -204,6 +204,34 @@ func (m models) AskReplica(ctx context.Context, _, replicaURL, path string, body
 	return m.to.AskReplica(ctx, m.seat.who.Name, replicaURL, path, body)
 }
 
+// Ask has a model asked through the gateway, in the operator's name; see [Models].
+func (s *Seat) Ask(ctx context.Context, path string, body []byte) (*http.Response, error) {
+	m, err := s.models()
+	if err != nil {
+		return nil, err
+	}
+	return m.Ask(ctx, "", path, body)
+}
+
+// AskReplica has a replica asked, past the gateway, likewise.
+func (s *Seat) AskReplica(ctx context.Context, replica, path string, body []byte) (*http.Response, error) {
+	m, err := s.models()
+	if err != nil {
+		return nil, err
+	}
+	return m.AskReplica(ctx, "", replica, path, body)
+}
+
+func (s *Seat) models() (Models, error) {
+	if s == nil {
+		return nil, s.May(Hand, "ask")
+	}
+	if m := s.Platform().Models; m != nil {
+		return m, nil
+	}
+	return nil, ErrNotServing
+}
+
 // list names what an order is about.
 func list(names []string) string {
 	if len(names) == 0 {
