@@ -49,7 +49,7 @@ pictures: build ## draw the pictures of the docs anew, from the demo
 
 .PHONY: golden
 golden: ## draw the goldens of the screens anew, to be looked at before they are committed
-	go test ./ui ./ui/pane -run Golden -update
+	go test ./ui ./ui/pane ./ui/play -run Golden -update
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME

@@ -26,6 +26,7 @@ import (
 	"pilothouse/gateway/keys"
 	"pilothouse/gpu/dcgm"
 	"pilothouse/ui"
+	"pilothouse/ui/query"
 	"pilothouse/ui/sshd"
 )
 
@@ -42,6 +43,9 @@ type config struct {
 	Docker   []docker.Host     `toml:"docker"`
 	GPU      gpuConfig         `toml:"gpu"`
 	SSH      sshd.Config       `toml:"ssh"`
+	SQL      struct {
+		Sources []query.Config `toml:"source"`
+	} `toml:"sql"`
 
 	Dashboard ui.Config `toml:"dashboard"`
 
@@ -234,9 +238,12 @@ func parseConfig(path string, text []byte) (*config, error) {
 	if c.GPU.Source == "" {
 		c.GPU.Source = "auto"
 	}
+	if len(c.SQL.Sources) == 0 {
+		c.SQL.Sources = []query.Config{{Name: "usage", Kind: query.Ledger}}
+	}
 	lines := lineIndex(text)
 	wrong := c.checkDocker(path, lines)
-	errs := locate(path, lines, errors.Join(c.Validate(), backends.Check(c.Backends), backends.CheckContainers(c.Backends, c.Docker), dcgm.Check(c.GPU.Remote), c.SSH.Validate(), c.Dashboard.Check()))
+	errs := locate(path, lines, errors.Join(c.Validate(), backends.Check(c.Backends), backends.CheckContainers(c.Backends, c.Docker), dcgm.Check(c.GPU.Remote), c.SSH.Validate(), c.Dashboard.Check(), query.Check(c.SQL.Sources)))
 	errs = append(errs, wrong...)
 	if len(c.Backends) == 0 {
 		errs = append(errs, &settingError{file: path, got: "no [[backend]]", want: "at least one", remedy: "see pilothouse init for an example"})
@@ -324,6 +331,7 @@ func locate(path string, lines map[string]int, err error) (errs []error) {
 	var remote *dcgm.SettingError
 	var operator *sshd.SettingError
 	var look *ui.SettingError
+	var source *query.SettingError
 	switch {
 	case errors.As(err, &ours):
 		return []error{&settingError{file: path, line: lines[ours.Key], key: ours.Key, got: ours.Got, want: ours.Want}}
@@ -336,6 +344,9 @@ func locate(path string, lines map[string]int, err error) (errs []error) {
 		return []error{&settingError{file: path, line: at, key: fmt.Sprintf("gpu remote %q: %s", remote.Remote, remote.Key), got: remote.Got, want: remote.Want}}
 	case errors.As(err, &look):
 		return []error{&settingError{file: path, line: nearest(lines, "dashboard."+look.Key), key: "dashboard." + look.Key, got: look.Got, want: look.Want}}
+	case errors.As(err, &source):
+		at := nearest(lines, fmt.Sprintf("sql.source.%d.%s", source.Index, source.Key))
+		return []error{&settingError{file: path, line: at, key: fmt.Sprintf("sql source %q: %s", source.Source, source.Key), got: source.Got, want: source.Want}}
 	case errors.As(err, &operator) && operator.Index < 0:
 		return []error{&settingError{file: path, line: nearest(lines, "ssh."+operator.Key), key: "ssh." + operator.Key, got: operator.Got, want: operator.Want}}
 	case errors.As(err, &operator):

@@ -284,7 +284,7 @@ sha256 = "%x"
 // usageOf is what has been used of each window of a key's organisation.
 func usageOf(t *testing.T, url, key string) map[string]int64 {
 	t.Helper()
-	code, body := ask(t, "GET", url+"/v1/usage", key, "")
+	code, body := send(t, "GET", url+"/v1/usage", key, "")
 	var usage struct {
 		Windows []struct {
 			Name string

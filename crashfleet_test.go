@@ -42,7 +42,7 @@ func TestCrashFleet(t *testing.T) {
 	ready := func() {
 		for i := range fleet {
 			eventually(t, fmt.Sprintf("gateway %d leases", i), func() bool {
-				code, _ := ask(t, "POST", fleet[i].url+"/v1/chat/completions", key, `{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"x"}]}`)
+				code, _ := send(t, "POST", fleet[i].url+"/v1/chat/completions", key, `{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"x"}]}`)
 				return code == 200 || code == 429
 			})
 		}

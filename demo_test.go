@@ -37,7 +37,7 @@ func TestDemosAtOnce(t *testing.T) {
 			t.Parallel()
 			d := startDemo(t)
 			eventually(t, "its clients", func() bool { return d.requests() >= 5 })
-			if code, text := ask(t, "POST", d.url+"/v1/chat/completions", d.key, platformBody("Qwen/Qwen2.5-7B-Instruct", false, 5)); code != 200 {
+			if code, text := send(t, "POST", d.url+"/v1/chat/completions", d.key, platformBody("Qwen/Qwen2.5-7B-Instruct", false, 5)); code != 200 {
 				t.Errorf("status %d: %s", code, text)
 			}
 			if err := d.Process.Signal(syscall.SIGTERM); err != nil {

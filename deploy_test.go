@@ -269,7 +269,7 @@ type scraped map[string]map[string]bool
 
 func scrape(t *testing.T, admin string) scraped {
 	t.Helper()
-	code, text := ask(t, "GET", admin+"/metrics", "", "")
+	code, text := send(t, "GET", admin+"/metrics", "", "")
 	if code != 200 {
 		t.Fatalf("metrics: status %d", code)
 	}

@@ -55,7 +55,7 @@ urls = ["http://127.0.0.1:1"]
 		return p, at["admin"].(string)
 	}
 	has := func(admin, what string) bool {
-		_, text := ask(t, "GET", admin+"/metrics", "", "")
+		_, text := send(t, "GET", admin+"/metrics", "", "")
 		for line := range strings.Lines(text) {
 			if strings.HasPrefix(line, what) {
 				return true
@@ -101,7 +101,7 @@ urls = ["http://127.0.0.1:1"]
 	}
 	write(t, script, fmt.Sprintf("count 1\nutil 87\nprocs %d:c:1000000:50\n", c.Container.State.Pid))
 	eventually(t, "the GPU to be chat's", func() bool {
-		_, text := ask(t, "GET", pf.admin+"/metrics", "", "")
+		_, text := send(t, "GET", pf.admin+"/metrics", "", "")
 		for line := range strings.Lines(text) {
 			if strings.HasPrefix(line, "DCGM_FI_DEV_GPU_UTIL{") && strings.Contains(line, `container="chat"`) {
 				return true

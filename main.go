@@ -24,6 +24,7 @@ import (
 
 	"pilothouse/backends"
 	"pilothouse/backends/docker"
+	"pilothouse/backends/sim"
 	"pilothouse/gateway"
 	"pilothouse/gateway/accesslog"
 	"pilothouse/gateway/keys"
@@ -33,10 +34,13 @@ import (
 	"pilothouse/gpu/dcgm"
 	"pilothouse/gpu/nvml"
 	"pilothouse/ui"
+	"pilothouse/ui/ask"
+	"pilothouse/ui/chat"
 	"pilothouse/ui/cli"
 	"pilothouse/ui/demo"
 	"pilothouse/ui/desk"
 	"pilothouse/ui/past"
+	"pilothouse/ui/query"
 	"pilothouse/ui/saved"
 	"pilothouse/ui/shell"
 	"pilothouse/ui/sshd"
@@ -142,6 +146,7 @@ configuration: pilothouse --demo`,
 		cli.NewGrant(sh.Books()),
 		cli.NewEvents(sh.Books()),
 		cli.NewRequests(sh.Requests()),
+		cli.NewAsk(sh.Ask()),
 		cli.NewCapacity(),
 		cli.NewSim(),
 	)
@@ -280,6 +285,9 @@ type platform struct {
 	desk      *desk.Desk
 	ownLog    past.Log   // the end of what log writes
 	screen    ui.Options // but for whose it is
+	chats     *chat.Rooms
+	sheets    *ask.Sheets
+	sources   []query.Source // that sheets are about
 
 	config atomic.Pointer[config] // in force, as far as it can be without a new process
 
@@ -341,6 +349,9 @@ func (g *globals) build(openLog func(stateDir string) (io.WriteCloser, error)) (
 		desk.Options{ReadOnly: g.readOnly, Note: o.Ledger.Note, Log: p.log})
 	p.screen.Demo, p.screen.Version = g.demo, version
 	p.furnish(c)
+	if err = p.openPlaygrounds(c); err != nil {
+		return nil, err
+	}
 	if err = p.letIn(c); err != nil {
 		return nil, err
 	}
@@ -532,6 +543,10 @@ func (p *platform) show(ctx context.Context, seat *desk.Seat, o ui.Options) erro
 	defer leave()
 	in := seat.Platform()
 	o.Seat, o.Gateway, o.Pool = seat, in.Gateway, in.Pool
+	if name := seat.Operator().Name; seat.May(desk.Hand, "ask") == nil {
+		o.Chat = p.chats.Enter(name, seat)
+		o.Sheet = p.sheets.Enter(name, seat, seat.Note)
+	}
 	p.config.Load().Dashboard.Apply(&o)
 	o.Command = func(ctx context.Context, args []string, out, errOut io.Writer) int {
 		_, code := p.command(ctx, seat, args, out, errOut)
@@ -554,6 +569,43 @@ func (p *platform) furnish(c *config) {
 	s.Past, s.Log, s.Explainer, s.Save, s.SaveText = recorder, &p.ownLog, p.gateway, files.Incident, files.Text
 }
 
+// What operators try models with lies in these directories below the state directory,
+// a file or a directory for each of them.
+const (
+	chatDir = "chat"
+	askDir  = "ask"
+)
+
+// openPlaygrounds makes what operators talk to models with, and ask databases.
+func (p *platform) openPlaygrounds(c *config) error {
+	suggested := make(map[string][]string)
+	for _, s := range c.SQL.Sources {
+		src, err := query.Open(s, filepath.Join(c.Server.StateDir, shell.LedgerDir))
+		if err != nil {
+			return err
+		}
+		p.closers = append(p.closers, src.Close)
+		p.sources = append(p.sources, src)
+		if s.Kind == query.Ledger {
+			for _, q := range sim.LedgerQuestions() {
+				suggested[s.Name] = append(suggested[s.Name], q.Text)
+			}
+		}
+	}
+	p.sheets = ask.New(ask.Options{Dir: filepath.Join(c.Server.StateDir, askDir), Sources: p.sources, Models: p.models, Suggest: suggested})
+	p.chats = chat.New(chat.Config{Dir: filepath.Join(c.Server.StateDir, chatDir), Log: p.log})
+	p.closers = append(p.closers, p.sheets.Close, func() error { p.chats.Close(); return nil })
+	return nil
+}
+
+// models are those that questions about databases may go to.
+func (p *platform) models() (all []ask.Model) {
+	for _, b := range p.pool.All() {
+		all = append(all, ask.Model{Name: b.Model, Routes: b.Routes, MaxContext: b.MaxContext, MaxTokens: *b.Defaults.MaxTokens})
+	}
+	return all
+}
+
 // remoteScreen shows the dashboard on a terminal elsewhere. That one goes away is
 // no failure.
 func (p *platform) remoteScreen(ctx context.Context, s sshd.Session) error {
@@ -570,5 +622,6 @@ func (p *platform) remoteScreen(ctx context.Context, s sshd.Session) error {
 func (p *platform) command(ctx context.Context, seat *desk.Seat, args []string, out, errOut io.Writer) (name string, code int) {
 	books := cli.BooksOptions{Seat: seat, Drifts: p.gateway.Drifts}
 	all := cli.NewOperations(cli.OperationsOptions{Seat: seat})
-	return cli.Run(ctx, args, out, errOut, exitCode, append(all, cli.NewUsage(books), cli.NewGrant(books), cli.NewEvents(books), cli.NewRequests(cli.RequestsOptions{Requests: p.gateway}), newVersion())...)
+	return cli.Run(ctx, args, out, errOut, exitCode, append(all, cli.NewUsage(books), cli.NewGrant(books), cli.NewEvents(books), cli.NewRequests(cli.RequestsOptions{Requests: p.gateway}),
+		cli.NewAsk(cli.AskOptions{Seat: seat, Models: seat, Serving: p.models, Sources: p.sources}), newVersion())...)
 }

@@ -142,7 +142,7 @@ func (p *process) log() string {
 	return p.stderr.String()
 }
 
-func ask(t *testing.T, method, url, key, body string) (int, string) {
+func send(t *testing.T, method, url, key, body string) (int, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	if err != nil {
@@ -216,10 +216,10 @@ aliases = ["before"]
 	body := func(model string, stream bool, tokens int) string {
 		return fmt.Sprintf(`{"model":%q,"messages":[{"role":"user","content":"Hello"}],"stream":%v,"max_tokens":%d,"ignore_eos":true}`, model, stream, tokens)
 	}
-	if code, answer := ask(t, "POST", url+"/v1/chat/completions", key, body("before", false, 5)); code != 200 {
+	if code, answer := send(t, "POST", url+"/v1/chat/completions", key, body("before", false, 5)); code != 200 {
 		t.Fatalf("status %d: %s", code, answer)
 	}
-	if code, answer := ask(t, "GET", at["admin"].(string)+"/metrics", "", ""); code != 200 || !strings.Contains(answer, `pilothouse_build_info{goversion="go1`) || !strings.Contains(answer, `version="v0-test"`) {
+	if code, answer := send(t, "GET", at["admin"].(string)+"/metrics", "", ""); code != 200 || !strings.Contains(answer, `pilothouse_build_info{goversion="go1`) || !strings.Contains(answer, `version="v0-test"`) {
 		t.Errorf("metrics: status %d:\n%.500s", code, answer)
 	}
 
@@ -229,7 +229,7 @@ aliases = ["before"]
 	if !strings.Contains(p.log(), "config.toml:6: server.nonsense: got a setting that does not exist") {
 		t.Errorf("the log does not say where the mistake is:\n%s", p.log())
 	}
-	if code, _ := ask(t, "POST", url+"/v1/chat/completions", key, body("before", false, 5)); code != 200 {
+	if code, _ := send(t, "POST", url+"/v1/chat/completions", key, body("before", false, 5)); code != 200 {
 		t.Errorf("after a bad file: status %d", code)
 	}
 	write(t, path, strings.ReplaceAll(conf(`drain_timeout = "20s"`), "before", "after"))
@@ -239,10 +239,10 @@ aliases = ["before"]
 	if restart := p.await(t, "configuration reloaded")["needs_restart"]; fmt.Sprint(restart) != "[server.drain_timeout]" {
 		t.Errorf("needs_restart: %v", restart)
 	}
-	if code, _ := ask(t, "POST", url+"/v1/chat/completions", key, body("before", false, 5)); code != 404 {
+	if code, _ := send(t, "POST", url+"/v1/chat/completions", key, body("before", false, 5)); code != 404 {
 		t.Errorf("the old alias: status %d, want 404", code)
 	}
-	if code, _ := ask(t, "POST", url+"/v1/chat/completions", key, body("after", false, 5)); code != 200 {
+	if code, _ := send(t, "POST", url+"/v1/chat/completions", key, body("after", false, 5)); code != 200 {
 		t.Errorf("the new alias: status %d, want 200", code)
 	}
 
@@ -265,7 +265,7 @@ aliases = ["before"]
 		t.Fatal(err)
 	}
 	eventually(t, "503 on /health/ready", func() bool {
-		code, _ := ask(t, "GET", url+"/health/ready", "", "")
+		code, _ := send(t, "GET", url+"/health/ready", "", "")
 		return code == 503
 	})
 	rest, err := io.ReadAll(events)

@@ -32,7 +32,7 @@ func TestOperate(t *testing.T) {
 		do   func(*testing.T, *demoSite, string)
 	}{
 		{"sizes", operateSizes}, {"views", operateViews}, {"look", operateLook}, {"request", operateRequest}, {"restart", operateRestart},
-		{"quota", operateQuota}, {"hang-up", operateHangup}, {"others", operateOthers}, {"past", operatePast}, {"end", operateEnd},
+		{"quota", operateQuota}, {"play", operatePlay}, {"hang-up", operateHangup}, {"others", operateOthers}, {"past", operatePast}, {"end", operateEnd},
 	} {
 		if !t.Run(step.name, func(t *testing.T) { step.do(t, d, me.Username) }) {
 			break // how it left the screen is not what the next one expects
@@ -87,13 +87,18 @@ func operateViews(t *testing.T, d *demoSite, _ string) {
 		{`▸2 gpus ─`, `● 0 L4  text2sql`, `● 1 L4  chat`, `power .*/72 W`, `driver +\d`},
 		{`▸3 backends ─`, `text2sql +healthy`, `chat +healthy`, `vllm-text2sql`, `vllm-chat`, `kv cache`, `ttft p95`},
 		{`▸4 requests · \d+ in flight`, `queued \d+`, `acme/etl-nightly`, `globex/web`, `Qwen2.5-7B-Instruct`, `◐ decode`, `200 done`},
-		{`▸5 quotas ─.* 4 orgs`, `acme .*/10M .*/100k .*/300M`, `globex`, `initech`, `visitor`, `tokens/day .* of 10M`, `resets 00:00Z`},
+		{`▸5 quotas ─.* 4 orgs`, `acme .*/10M .*/100k .*/300M`, `globex`, `initech`, `visitor`, `tokens/day .* of 10M`, `resets [A-Z].* 00:00 UTC`},
 		{`▸6 logs · vllm-text2sql ─`, `● vllm-chat`, `events and audit`, `following`, `Application startup complete`},
+		{`▸chat ─`, `ask something`},
+		{`▸sql ─`, `usage · ledger · 5 tables`, `requests +\d`, `Which organisation used the most tokens yesterday\?`},
 	}
 	o := d.attach(t, 120, 40)
 	for i, v := range views {
 		o.keys(fmt.Sprint(i + 1))
 		o.sees(v...)
+		if i == 5 { // the logs have a use of their own for digits
+			o.keys("q")
+		}
 	}
 	for _, v := range views {
 		o.keys("]")
@@ -103,9 +108,10 @@ func operateViews(t *testing.T, d *demoSite, _ string) {
 		o.keys("[")
 		o.sees(views[(2*len(views)-2-i)%len(views)]...)
 	}
-	// The logs have a use of their own for the digits; the last row says what else
-	// leads away, and commands do whatever their keys do there.
-	o.sees(`\[ \] views`)
+	// In the logs the last row says what else leads away, and commands do whatever
+	// their keys do there.
+	o.keys("[", "[")
+	o.sees(`▸6 logs `, `\[ \] views`)
 	o.loses(`1 overview`)
 	o.keys(":", "backends")
 	o.sees(`▸commands ─`, `: backends`)
@@ -122,7 +128,7 @@ func operateViews(t *testing.T, d *demoSite, _ string) {
 func operateLook(t *testing.T, d *demoSite, _ string) {
 	o := d.attach(t, 120, 40)
 	o.keys(":", "gpus")
-	o.sees(`▸commands ─`, `1 of \d+`)
+	o.sees(`▸commands ─`, `\d of \d+`)
 	o.keys("Enter")
 	o.sees(`▸2 gpus ─`)
 	o.keys("C-p", "nothing so called")
@@ -202,7 +208,7 @@ func operateRestart(t *testing.T, d *demoSite, me string) {
 	o.keys("G")
 	o.sees(`▸. +chat +healthy`)
 	o.keys("R")
-	o.sees(`▸restart chat ─`, `in flight +\d+: .*`, `left after +0 of 1 replica`, `as configured, or 30s, 2m`, `for the audit`, `type chat to confirm`)
+	o.sees(`▸restart chat ─`, `in flight +\d+: .*`, `left after +0 of 1 replica`, `as configured, or 30s`, `for the audit`, `type chat to confirm`)
 	o.accept("Restart") // without its name
 	o.sees(`type chat to go on`, `▸restart chat ─`)
 	o.keys("Up", "Up", "1s", "Down", "disk swap", "Down", "chat", "Enter")
@@ -279,6 +285,45 @@ func operateQuota(t *testing.T, d *demoSite, me string) {
 	o.filter("")
 }
 
+// operatePlay: the model is asked through the gateway and straight to its replica; a
+// question becomes SQL, and rows of the live ledger; what was typed and asked is there
+// after a hang-up. The command asks the same.
+func operatePlay(t *testing.T, d *demoSite, me string) {
+	o := d.attach(t, 120, 40)
+	o.keys("7")
+	o.sees(`▸chat ─`, `no conversation yet`)
+	o.keys("Enter", "/set max_tokens 12", "Enter", "How are you?", "Enter")
+	o.sees(`▸ How are you\?`, `gateway · done · queue none · first \d.* tok/s · 12 tokens`)
+	o.keys("/compare", "Enter")
+	o.sees(`gateway · done.*http://127\.0\.0\.1:\d+ · done`, `straight: first token .* the same text`)
+	o.keys("unsent")
+	o.sees(`▸ +unsent`)
+	o.keys("Escape")
+	o.sees(`i type`)
+	o.keys("8")
+	o.sees(`▸sql ─`, `Which organisation has used the most tokens today\?`, `requests +\d`)
+	o.keys("Enter", "Which organisation has used the most tokens today?", "Enter")
+	o.sees(`ORDER BY tokens DESC`, `reasoned \d+ words`)
+	o.loses(`esc cancels`)
+	o.keys("x")
+	o.sees(`org +tokens`, `(acme|globex|initech|visitor|operators) +[\d,]+`)
+
+	d.hangUp(t, o)
+	o = d.attach(t, 120, 40)
+	o.sees(`▸sql ─`, `ORDER BY tokens DESC`, `(acme|globex|initech|visitor|operators) +[\d,]+`)
+	o.keys("7")
+	o.sees(`▸chat ─`, `▸ How are you\?`, `▸ +unsent`)
+	o.keys("q", "4")
+	o.filter("org:operators")
+	o.sees(`operators/` + me + ` `)
+
+	code, out := d.run(t, nil, `ask "Which organisation has used the most tokens today?" --run`)
+	if code != 0 || !strings.Contains(out, "ORDER BY tokens DESC") || !regexp.MustCompile(`(acme|globex|initech|visitor|operators) +[\d,]+`).MatchString(out) {
+		t.Errorf("ask: code %d\n%s", code, out)
+	}
+	d.audit(t, "what was queried", func(e entry) bool { return e.Action == "query" && e.Object == "usage" })
+}
+
 // operateHangup: the line is cut while something is being typed. What serves goes
 // on, and who comes again finds it as it was.
 func operateHangup(t *testing.T, d *demoSite, _ string) {
@@ -289,11 +334,7 @@ func operateHangup(t *testing.T, d *demoSite, _ string) {
 	o.sees(`enter keeps it`)
 	o.keys("C-u", "org:ac")
 	o.sees(` /org:ac +enter keeps it`)
-	pid, cut := o.pid("ssh"), time.Now()
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	d.audit(t, "the end of its screen", func(e entry) bool { return e.Action == "detach" && e.At.After(cut) })
+	d.hangUp(t, o)
 	if code, answer := d.chat(t, 2); code != 200 {
 		t.Errorf("a request after it: status %d: %s", code, answer)
 	}
@@ -304,6 +345,16 @@ func operateHangup(t *testing.T, d *demoSite, _ string) {
 	o.sees(` /org:acme +enter keeps it`)
 	o.escape(`enter keeps it`)
 	o.sees(`globex/web`)
+}
+
+// hangUp kills an operator's client, and returns when the gateway has noticed.
+func (d *demoSite) hangUp(t *testing.T, o operator) {
+	t.Helper()
+	pid, cut := o.pid("ssh"), time.Now()
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	d.audit(t, "the end of its screen", func(e entry) bool { return e.Action == "detach" && e.At.After(cut) })
 }
 
 // operateOthers: who is attached sees who else is, and what they are about to do;

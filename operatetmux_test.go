@@ -128,7 +128,7 @@ func (d *demoSite) audit(t *testing.T, what string, wanted func(entry) bool) (e 
 // chat asks the demo's chat model for so many tokens.
 func (d *demoSite) chat(t *testing.T, tokens int) (code int, answer string) {
 	t.Helper()
-	return ask(t, "POST", d.url+"/v1/chat/completions", d.key, chatBody(false, tokens))
+	return send(t, "POST", d.url+"/v1/chat/completions", d.key, chatBody(false, tokens))
 }
 
 func chatBody(stream bool, tokens int) string {

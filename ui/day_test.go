@@ -126,7 +126,7 @@ type colleague struct {
 var round = strings.Fields("tab tab tab / a c esc down d esc s y f down f : t h e m e down enter ? G esc ! esc m m " +
 	"2 down enter esc d esc / c h enter n N / esc 3 / z z z esc y f f R tab tab esc down d esc R esc D enter U esc s " +
 	"4 / o r g enter down enter esc X esc O esc s / esc 5 down d T 5 M esc esc s s " +
-	"6 down t w / e r enter n / esc l q " +
+	"6 down t w / e r enter n / esc l q 7 esc 8 esc down esc " +
 	"1 , , , . 2 3 4 5 0 space 2 3 space 1 J esc S 3 l q : w h o enter esc ] ] [ [ 1 q esc c x Z 1")
 
 // colleague makes one, who comes at once.

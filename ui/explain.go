@@ -32,7 +32,11 @@ type explainDialog struct {
 func (m *Model) explain(r pane.Ref) {
 	d := &explainDialog{m: m, ref: r}
 	if m.opts.Explainer == nil || !d.look() {
-		m.describe(m.list())
+		if l := m.list(); l != nil {
+			m.describe(l)
+		} else {
+			m.say(widget.Plain, "request "+r.ID+" is not known any more")
+		}
 		return
 	}
 	m.open(d)
@@ -41,7 +45,7 @@ func (m *Model) explain(r pane.Ref) {
 // look asks again; what is forgotten meanwhile stays as it was.
 func (d *explainDialog) look() bool {
 	e, ok := d.m.opts.Explainer.Explain(d.ref.ID)
-	if ok && !e.Start.Equal(d.ref.Start) { // another of the same id
+	if ok && !d.ref.Start.IsZero() && !e.Start.Equal(d.ref.Start) { // another of the same id
 		ok = false
 	}
 	if ok {

@@ -74,6 +74,8 @@ func (m *Model) working() []hint {
 		return nil
 	case n > 0:
 		return hints(m.dialogs[n-1].bindings())
+	case m.typing(): // all others are text
+		return hints(m.own())
 	}
 	k := &m.keys
 	views := k.Views
@@ -81,7 +83,7 @@ func (m *Model) working() []hint {
 	case len(m.free(views)) < len(views): // the digits mean something else here
 		views = []key.Binding{key.NewBinding(key.WithKeys("q"), key.WithHelp(k.Quit.Help().Key, viewNames[atOverview])),
 			key.NewBinding(key.WithKeys("]"), key.WithHelp(k.PrevView.Help().Key+" "+k.NextView.Help().Key, "views"))}
-	case m.w < 100:
+	case m.w < 150: // eight names would leave no room for what the view has
 		views = []key.Binding{key.NewBinding(key.WithKeys("1"), key.WithHelp(fmt.Sprintf("1-%d", len(m.views)), "views"))}
 	}
 	act, idle := m.acting()

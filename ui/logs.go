@@ -1,12 +1,10 @@
 package ui
 
 import (
-	"context"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
 
-	"pilothouse/ui/desk"
 	"pilothouse/ui/pane"
 	"pilothouse/ui/widget"
 )
@@ -108,19 +106,4 @@ func (m *Model) between() tea.Cmd {
 }
 
 // saveLog writes what the logs' pane shows into a file of the gateway's host.
-func (m *Model) saveLog() tea.Cmd {
-	switch {
-	case m.opts.SaveText == nil || m.opts.Seat == nil:
-		m.say(widget.Warn, "nothing can be saved from this screen")
-		return nil
-	case !m.opts.Seat.Operator().Role.May(desk.Hand):
-		m.say(widget.Warn, "saving on the gateway's host "+needs(desk.Hand, m.opts.Seat.Operator().Role))
-		return nil
-	}
-	save := m.opts.SaveText
-	name, text := m.logs.Save()
-	return m.ask(0, func(context.Context) func(*Model) tea.Cmd {
-		path, err := save(name, text)
-		return outcome("saved "+path+" on the gateway's host", err)
-	})
-}
+func (m *Model) saveLog() tea.Cmd { return m.saveText(m.logs.Save()) }

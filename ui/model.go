@@ -35,20 +35,23 @@ type Model struct {
 	requestView *pane.Requests
 	quotaView   *pane.Quotas
 	logs        *pane.Logs
+	chat        pane.Pane
+	sql         pane.Pane
 	feed        *feed // of logs; nil: there are none to read
 
-	w, h    int
-	views   []*view
-	at      int // the view that is shown
-	slots   []slot
-	full    bool // the focused pane has the whole view
-	paused  bool
-	mouse   bool
-	moment  time.Time // that is shown; zero: now
-	filter  *input    // it is being typed
-	dialogs []dialog
-	asked   int // counts what was asked for, so that late answers are known
-	flash   flash
+	w, h     int
+	views    []*view
+	at       int // the view that is shown
+	slots    []slot
+	full     bool // the focused pane has the whole view
+	paused   bool
+	watching bool // a playground is looked at again soon
+	mouse    bool
+	moment   time.Time // that is shown; zero: now
+	filter   *input    // it is being typed
+	dialogs  []dialog
+	asked    int // counts what was asked for, so that late answers are known
+	flash    flash
 
 	detached bool // the user left, and wants it to go on
 
@@ -80,6 +83,7 @@ func New(ctx context.Context, o Options) *Model {
 	m.requests, m.requestView = pane.NewRequests(t, scrolling), pane.NewRequests(t, scrolling)
 	m.quotas, m.quotaView = pane.NewQuotas(t, scrolling), pane.NewQuotas(t, scrolling)
 	m.logs = pane.NewLogs(t, scrolling)
+	m.newPlaygrounds()
 	if o.Seat != nil {
 		m.feed = newFeed(o.Seat.Platform().Logs, o.Log)
 	}
@@ -109,7 +113,7 @@ func next() tea.Cmd { return tea.Tick(period, func(time.Time) tea.Msg { return t
 
 // panes are all there are.
 func (m *Model) panes() []pane.Pane {
-	return []pane.Pane{m.gpus, m.backends, m.traffic, m.quotas, m.events, m.requests, m.gpuView, m.backendView, m.requestView, m.quotaView, m.logs}
+	return []pane.Pane{m.gpus, m.backends, m.traffic, m.quotas, m.events, m.requests, m.gpuView, m.backendView, m.requestView, m.quotaView, m.logs, m.chat, m.sql}
 }
 
 // Update implements tea.Model.
@@ -121,6 +125,8 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		cmd = tea.Batch(next(), m.between())
 	case logTick:
 		m.takeLog()
+	case playTick:
+		m.lookIn()
 	case tea.WindowSizeMsg:
 		m.w, m.h, m.dirty = msg.Width, msg.Height, true
 		m.layout()
@@ -147,7 +153,7 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.dirty = true
 		cmd = m.answered(msg)
 	}
-	return m, cmd
+	return m, tea.Batch(cmd, m.watch())
 }
 
 // tick looks at the snapshots, unless the picture is held.

@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"strings"
 	"time"
 
 	"charm.land/bubbles/v2/key"
@@ -27,10 +26,10 @@ func (m *Model) press(k tea.KeyPressMsg) tea.Cmd {
 		return m.tell(k)
 	case m.now().focus == m.logs && key.Matches(k, m.logs.LogKeys().Save):
 		return m.saveLog()
-	case m.claimed(k):
+	case m.typing(), m.claimed(k):
 		m.now().focus.Update(k)
 		m.askLog()
-		return nil
+		return m.grantWants()
 	}
 	if cmd, ok := m.view(k); ok {
 		return cmd
@@ -166,6 +165,7 @@ func (m *Model) back(quit bool) tea.Cmd {
 		m.toNow()
 	case !quit && l != nil && l.Filter() != "":
 		l.SetFilter("")
+	case !quit && m.playground() != nil: // esc may have come too late to cancel
 	case m.at != atOverview:
 		m.goTo(atOverview)
 	case quit && m.opts.Attached:
@@ -188,22 +188,6 @@ func (m *Model) typed(k tea.KeyPressMsg) {
 	default:
 		m.filter.press(k)
 		l.SetFilter(m.filter.value())
-	}
-}
-
-// paste takes text in that the terminal says was pasted: a line of it where a
-// line is typed, and nothing elsewhere.
-func (m *Model) paste(p tea.PasteMsg) {
-	line, _, _ := strings.Cut(p.Content, "\n")
-	p.Content = line
-	switch {
-	case m.filter != nil:
-		m.filter.press(p)
-		if l := m.list(); l != nil {
-			l.SetFilter(m.filter.value())
-		}
-	case len(m.dialogs) > 0:
-		m.dialogs[len(m.dialogs)-1].update(p)
 	}
 }
 

@@ -18,8 +18,10 @@ import (
 	"pilothouse/backends"
 	"pilothouse/gateway"
 	"pilothouse/gpu"
+	"pilothouse/ui/chat"
 	"pilothouse/ui/desk"
 	"pilothouse/ui/past"
+	"pilothouse/ui/play"
 	"pilothouse/ui/widget"
 )
 
@@ -54,6 +56,9 @@ type Options struct {
 	// none can be.
 	SaveText  func(name, text string) (path string, err error)
 	Explainer Explainer // nil: nothing is told of why
+
+	Chat  *chat.Room // whose conversations view 7 shows; nil: there is nobody to talk to
+	Sheet play.Sheet // the questions and queries of view 8; nil: there is no database
 
 	// Command runs a command line for the seat's operator and returns its exit code.
 	Command func(ctx context.Context, args []string, out, errOut io.Writer) int

@@ -171,7 +171,7 @@ func TestViews(t *testing.T) {
 		}
 	}
 	do(m, "[")
-	if m.at != atLogs {
+	if m.at != atSQL {
 		t.Errorf("[ shows %s", m.now().name)
 	}
 	do(m, "]")

@@ -7,7 +7,7 @@ import (
 )
 
 // viewNames are the views in the order of their keys.
-var viewNames = []string{"overview", "gpus", "backends", "requests", "quotas", "logs"}
+var viewNames = []string{"overview", "gpus", "backends", "requests", "quotas", "logs", "chat", "sql"}
 
 // The views, by their places in viewNames.
 const (
@@ -17,6 +17,8 @@ const (
 	atRequests
 	atQuotas
 	atLogs
+	atChat
+	atSQL
 )
 
 // view is one of the screens that a digit leads to.
@@ -35,9 +37,9 @@ func (m *Model) newViews() {
 		panes: []pane.Pane{m.gpus, m.backends, m.traffic, m.quotas, m.events, m.requests, m.logs}}
 	over.focus, over.chosen = m.backends, m.backends
 	m.views = []*view{over}
-	for i, main := range []pane.Pane{m.gpuView, m.backendView, m.requestView, m.quotaView, m.logs} {
+	for i, main := range []pane.Pane{m.gpuView, m.backendView, m.requestView, m.quotaView, m.logs, m.chat, m.sql} {
 		v := &view{name: viewNames[i+1], panes: []pane.Pane{main}, focus: main, chosen: main}
-		if main != m.logs {
+		if i+1 < atLogs { // the others need all the room for themselves
 			v.panes = append(v.panes, m.events, m.logs)
 		}
 		v.arrange = func(t tier, w, h int) []slot { return m.single(v.panes, t, w, h) }

@@ -115,6 +115,9 @@ func (s *Shell) Books() cli.BooksOptions {
 // Requests are the options of the command about requests.
 func (s *Shell) Requests() cli.RequestsOptions { return cli.RequestsOptions{Forward: s.forward} }
 
+// Ask are the options of the command that asks a database.
+func (s *Shell) Ask() cli.AskOptions { return cli.AskOptions{Forward: s.forward} }
+
 // Operations are the options of commands about backends.
 func (s *Shell) Operations() cli.OperationsOptions {
 	return cli.OperationsOptions{
