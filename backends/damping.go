@@ -55,7 +55,7 @@ func (d *damping) flaps() string {
 	if d.hold == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; it flaps (out %d times within 10 minutes), so it stays out for %v while others serve", len(d.outs), d.hold)
+	return fmt.Sprintf("; it flaps (out %d times within 10 minutes), so it stays out for %s while others serve", len(d.outs), span(d.hold))
 }
 
 // share is how much of the work that others get a replica may have: all, 1, or

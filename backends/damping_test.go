@@ -41,7 +41,7 @@ func TestFlapping(t *testing.T) {
 		for range 3 {
 			signs["no-probe"](c)
 		}
-		if !strings.Contains(c.reason, "; it flaps (out ") || !strings.Contains(c.reason, "stays out for 5m0s") || strings.Count(c.reason, "flaps") != 1 {
+		if !strings.Contains(c.reason, "; it flaps (out ") || !strings.Contains(c.reason, "stays out for 5 min") || strings.Count(c.reason, "flaps") != 1 {
 			t.Errorf("%s: the reason is %q", sign, c.reason)
 		}
 		ck.at = ck.at.Add(5 * time.Minute)

@@ -142,15 +142,15 @@ func (p *progress) look(now, bytes time.Time, w waits, after time.Duration, cont
 		p.same = 0 // nobody has waited since then: the next reading is the first
 	}
 	if still := p.until.Sub(p.from); p.same >= stillReadings && still >= max(min(after, stillFor), patience) {
-		return moved, fmt.Sprintf("its engine made no step for %v with %s, and no byte came from it: hung, not busy", still.Round(time.Second), p.engine.load())
+		return moved, fmt.Sprintf("its engine made no step for %s with %s, and no byte came from it: hung, not busy", span(still), p.engine.load())
 	}
 	after = max(after, patience)
 	fresh := p.engine != nil && now.Sub(p.engine.At) < staleAfter
 	switch {
 	case fresh && p.engine.Iterations > 0 && !w.first.IsZero() && p.until.Sub(later(w.first.Add(lookEvery), p.bytes, p.steps)) >= after:
-		return moved, fmt.Sprintf("a request has waited for its first byte for %v, and its engine made no step", after)
+		return moved, fmt.Sprintf("a request has waited for its first byte for %s, and its engine made no step", span(after))
 	case !fresh && !w.more.IsZero() && now.Sub(later(w.more.Add(lookEvery), p.bytes, p.steps)) >= after:
-		return moved, fmt.Sprintf("no byte came from it for %v, with answers under way", after)
+		return moved, fmt.Sprintf("no byte came from it for %s, with answers under way", span(after))
 	}
 	return moved, ""
 }

@@ -87,7 +87,7 @@ func TestProgress(t *testing.T) {
 		want State
 		why  string // part of the reason
 	}{
-		{"no step with work", Config{}, func(s *scene) { s.request(100); s.pass(9*time.Second, atWork) }, Hung, "no step for 6s with 3 running"},
+		{"no step with work", Config{}, func(s *scene) { s.request(100); s.pass(9*time.Second, atWork) }, Hung, "no step for 6 s with 3 running"},
 		{"not before six seconds", Config{}, func(s *scene) { s.request(100); s.pass(6*time.Second, atWork) }, Healthy, ""},
 		{"steps", Config{}, func(s *scene) { s.request(100); s.read(0, atWork); s.pass(time.Minute, steps) }, Healthy, ""},
 		{"tokens", Config{}, func(s *scene) {
@@ -159,8 +159,8 @@ func TestProgress(t *testing.T) {
 		{"put off for ever", Config{}, func(s *scene) {
 			s.request(100)
 			s.pass(24*time.Second, func(e *EngineStatus) { atWork(e); e.Running, e.Waiting, e.Deferred = 0, 1, 1 })
-		}, Hung, "waited for its first byte for 20s"},
-		{"it never hears of a request", Config{}, func(s *scene) { s.request(100); s.pass(24*time.Second, idle) }, Hung, "waited for its first byte for 20s"},
+		}, Hung, "waited for its first byte for 20 s"},
+		{"it never hears of a request", Config{}, func(s *scene) { s.request(100); s.pass(24*time.Second, idle) }, Hung, "waited for its first byte for 20 s"},
 		{"nor of others", Config{Health: Health{HungAfter: Duration(time.Minute)}}, func(s *scene) { s.request(100); s.pass(50*time.Second, idle) }, Healthy, ""},
 		{"it has forgotten an answer, and would serve others", Config{}, func(s *scene) { s.come(s.request(100)); s.pass(time.Minute, idle) }, Healthy, ""},
 		{"it does not count: --disable-log-stats", Config{}, func(s *scene) {
@@ -182,7 +182,7 @@ func TestProgress(t *testing.T) {
 		}, Healthy, ""},
 
 		{"no metrics, and no first byte yet", Config{}, func(s *scene) { s.request(100); s.pass(time.Hour, nil) }, Healthy, ""},
-		{"no metrics, and an answer stops", Config{}, func(s *scene) { s.come(s.request(100)); s.pass(22*time.Second, nil) }, Hung, "no byte came from it for 20s"},
+		{"no metrics, and an answer stops", Config{}, func(s *scene) { s.come(s.request(100)); s.pass(22*time.Second, nil) }, Hung, "no byte came from it for 20 s"},
 		{"no metrics, and it pauses", Config{}, func(s *scene) { s.come(s.request(100)); s.pass(20*time.Second, nil) }, Healthy, ""},
 		{"no metrics, and others go on", Config{}, func(s *scene) {
 			s.come(s.request(100))

@@ -176,7 +176,7 @@ func (s *doing) drain(begun time.Time) error {
 			s.note("%d still in flight after %v: they are broken off", n, limit)
 			return nil
 		}
-		s.note("%d in flight, %v left", n, left.Round(time.Second))
+		s.note("%d in flight, %s left", n, span(left))
 		if err := s.wait(looking); err != nil {
 			return err
 		}

@@ -124,7 +124,11 @@ func TestRestart(t *testing.T) {
 	if s := content(m); len(h.done) > 0 || !strings.Contains(s, "type text2sql to go on") {
 		t.Fatalf("the last replica was restarted without its name: %v\n%s", h.done, s)
 	}
+	do(m, "tab") // to Cancel: what is typed there is the name all the same
 	spell(m, "text2sql")
+	if s := content(m); !strings.Contains(s, "[ text2sql") {
+		t.Fatalf("the letters went elsewhere:\n%s", s)
+	}
 	do(m, "shift+tab")
 	spell(m, "hung q9")
 	do(m, "shift+tab")

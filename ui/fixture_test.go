@@ -114,7 +114,9 @@ func calm() pane.Data {
 			Util: gpu.Read(74-50*f, night), MemUsed: gpu.Read((15.2+5*f)*(1<<30), night), MemTotal: gpu.Read(22.5*(1<<30), night),
 			Temp: gpu.Read(61-13*f, night), Power: gpu.Read(68-37*f, night), PowerCap: gpu.Read(72, night), Clock: gpu.Read(2040, night)}}
 		for k := range 900 {
-			d.History = append(d.History, gpu.Point{Util: float32(50 + 45*math.Sin(float64(k+i*90)/70))})
+			// A card that is busy draws more, and gets warmer a little later.
+			busy, warm := math.Sin(float64(k+i*90)/70), math.Sin(float64(k+i*90-40)/70)
+			d.History = append(d.History, gpu.Point{Util: float32(50 + 45*busy), Mem: float32(100 * (15.2 + 5*f) / 22.5), Power: float32(45 + 25*busy), Temp: float32(54 + 7*warm)})
 		}
 		u.GPUs = append(u.GPUs, d)
 	}
@@ -133,7 +135,7 @@ func (flow) Series(m past.Metric, of string, end time.Time, step time.Duration, 
 		case age > 15*time.Minute, m == past.Preempts, m == past.Errors:
 			v = math.NaN()
 		case m == past.Spent:
-			v = 0.914 - age.Hours()*0.058
+			v = spent(of, age)
 		case m == past.FirstP95:
 			v *= 0.6
 		case m != past.KV:
@@ -142,6 +144,28 @@ func (flow) Series(m past.Metric, of string, end time.Time, step time.Duration, 
 		s[i] = v
 	}
 	return s
+}
+
+// spent is how much of a window was used some time ago: of a day of acme's most of
+// it in a run that goes on, else as much in each hour since the window began.
+func spent(of string, age time.Duration) float64 {
+	if of == past.WindowName("acme", "", quota.TokensPerDay) {
+		return 0.914 - age.Hours()*0.058
+	}
+	for _, o := range history().Quotas {
+		for i := range o.Windows {
+			w := &o.Windows[i]
+			if past.WindowName(o.Org, w.Key, w.Name) != of {
+				continue
+			}
+			began := w.ResetsAt.AddDate(0, 0, -1)
+			if w.Name == quota.TokensPerMonth {
+				began = w.ResetsAt.AddDate(0, -1, 0)
+			}
+			return float64(w.Used) / float64(w.Limit) * (1 - age.Hours()/night.Sub(began).Hours())
+		}
+	}
+	return math.NaN()
 }
 
 // history is what happened that night, and what was used of quotas.
@@ -187,7 +211,7 @@ func trouble() pane.Data {
 	d.Gateway.Backends["chat"] = chat
 	d.Gateway.Totals.Status5xx = 83
 	d.Gateway.Recent[0].Status, d.Gateway.Recent[0].End, d.Gateway.Recent[0].Code = 502, gateway.EndBackendFailed, "backend_error"
-	d.Pool.Backends[0].Replicas[0] = backends.ReplicaStatus{URL: "http://text2sql:8000", State: backends.Down, Reason: "/health answers 503", Since: night.Add(-41 * time.Second), Requests: 12021, Failures: 6}
+	d.Pool.Backends[0].Replicas[0] = backends.ReplicaStatus{URL: "http://text2sql:8000", State: backends.Down, Reason: "/health answers 503", Since: night.Add(-41 * time.Second), LastOK: night.Add(-41 * time.Second), Requests: 12021, Failures: 6}
 	d.Pool.Backends[1].Replicas = []backends.ReplicaStatus{
 		{URL: "http://chat-0:8000", State: backends.Healthy, Since: night.Add(-217 * time.Hour), InFlight: 11, Requests: 15264},
 		{URL: "http://chat-1:8000", State: backends.Down, Reason: "connection refused", Since: night.Add(-9 * time.Minute), Requests: 7000, Failures: 41},

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"slices"
 	"strings"
 
 	"charm.land/bubbles/v2/key"
@@ -60,6 +61,11 @@ func (f *form) update(msg tea.Msg) (done bool, cmd tea.Cmd) {
 			f.fields[f.at].in.press(msg)
 		}
 		return false, nil
+	}
+	// A name that has to be typed is typed there from whatever button: its letters
+	// are keys too, and q would close the form and leave the rest to the view below.
+	if must := slices.IndexFunc(f.fields, func(fi *field) bool { return fi.must != "" }); must >= 0 && !typing && strings.TrimSpace(k.Text) != "" {
+		f.at, typing = must, true
 	}
 	n := len(f.fields) + len(f.labels())
 	s := f.keys.Scrolling

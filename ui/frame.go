@@ -32,8 +32,12 @@ func (m *Model) draw() string {
 		rows = append(rows, keysRow(m.theme, m.w, m.working(), m.helpKey()))
 	}
 	screen := strings.Join(rows, "\n")
+	h := m.h
+	if m.h >= keysFrom {
+		h-- // the keys stay in sight
+	}
 	for _, d := range m.dialogs {
-		screen = overlay(m.theme, screen, d.view(m.theme, m.w, m.h), m.w, m.h)
+		screen = overlay(m.theme, screen, d.view(m.theme, m.w, h), m.w, m.h)
 	}
 	return screen
 }

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"slices"
 	"strings"
 
 	"charm.land/bubbles/v2/key"
@@ -72,13 +73,38 @@ func (d *helpDialog) lines() []helpLine {
 	return lines
 }
 
-// view has as many columns as it takes to show all at once, and scrolls where
-// there is no room for so many.
+// headed is lines in columns of some rows, in which no heading is the last of its
+// column and no blank line the first.
+func headed(all []helpLine, rows int) []helpLine {
+	var lines []helpLine
+	for _, l := range all {
+		switch at := len(lines) % max(1, rows); {
+		case at == 0 && l == helpLine{} && len(lines) > 0:
+			continue
+		case at == rows-1 && l.head && rows > 1:
+			lines = append(lines, helpLine{})
+		}
+		lines = append(lines, l)
+	}
+	return lines
+}
+
+// view has as many columns as it takes to show all at once; where there is no room
+// for so many, no blank lines, and in the end it scrolls.
 func (d *helpDialog) view(t *widget.Theme, w, h int) string {
-	lines := d.lines()
+	all := d.lines()
 	room := max(1, h-2)
-	across := min(max(1, (w-4)/helpColumn), (len(lines)+room-1)/room)
-	rows := min(room, (len(lines)+across-1)/across)
+	most := max(1, (w-4)/helpColumn)
+	if len(all) > most*room { // rather than to scroll
+		all = slices.DeleteFunc(all, func(l helpLine) bool { return l == helpLine{} })
+	}
+	across := min(most, (len(all)+room-1)/room)
+	rows := min(room, (len(all)+across-1)/across)
+	lines := headed(all, rows)
+	if len(lines) > across*rows && rows < room {
+		rows++
+		lines = headed(all, rows)
+	}
 	bw, bh := min(w, across*helpColumn+6), min(h, rows+2)
 	note := d.page.fit(len(lines), across*rows)
 	c := widget.NewCanvas(t, bw-2, bh-2)

@@ -8,7 +8,6 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/sahilm/fuzzy"
 
-	"pilothouse/ui/desk"
 	"pilothouse/ui/pane"
 	"pilothouse/ui/widget"
 )
@@ -121,90 +120,6 @@ func (m *Model) sights() []command {
 	return all
 }
 
-var themeWords = map[widget.Palette]string{
-	widget.Auto: "theme auto: after the terminal's background", widget.Dark: "theme dark: for a dark background", widget.Light: "theme light: for a light background",
-	widget.ColourBlind: "theme colour-blind: blue for good, orange for bad",
-}
-
-// words say what a key of global does.
-func (k keyMap) words(b key.Binding) string {
-	for i, v := range k.Views {
-		if v.Help() == b.Help() {
-			return "go to view " + viewNames[i]
-		}
-	}
-	for _, of := range []struct {
-		b     key.Binding
-		words string
-	}{
-		{k.Next, "move the focus to the next pane"},
-		{k.Previous, "move the focus to the previous pane"},
-		{k.Enter, "open the selected row, or tell why something is wrong"},
-		{k.Filter, "filter the list while you type"},
-		{k.NextMatch, "next row that matches the filter"},
-		{k.PrevMatch, "previous row that matches the filter"},
-		{k.Sort, "sort the list by its next order"},
-		{k.Describe, "describe the selected row: all that is known of it"},
-		{k.Copy, "copy the selected row to the terminal's clipboard"},
-		{k.Logs, "show the logs of what is selected"},
-		{k.Findings, "list all findings, the most urgent first"},
-		{k.Try, "show a curl line to try the gateway with"},
-		{k.Help, "help: all keys that work here"},
-		{k.Palette, "commands: this list"},
-		{k.Full, "full screen for the focused pane, and back"},
-		{k.Pause, "pause the picture, and go on"},
-		{k.Earlier, "go back ten seconds in time"},
-		{k.Later, "go forth ten seconds in time"},
-		{k.Now, "go back to now"},
-		{k.NextView, "go to the next view"},
-		{k.PrevView, "go to the previous view"},
-		{k.Mouse, "turn the mouse on or off"},
-		{k.Refresh, "refresh: read all figures now"},
-		{k.Redraw, "redraw the screen, should something have spoilt it"},
-		{k.Quit, b.Help().Desc + ": " + quitWords[b.Help().Desc]},
-		{k.Interrupt, b.Help().Desc + ", without a question"},
-	} {
-		if of.b.Help() == b.Help() {
-			return of.words
-		}
-	}
-	return b.Help().Desc
-}
-
-// quitWords say what happens in the end.
-var quitWords = map[string]string{
-	"back, then quit":  "at last it asks what becomes of the gateway",
-	"back, then leave": "the gateway goes on",
-}
-
-// attached tells who else looks, at what.
-func (m *Model) attached() dialog {
-	me := m.opts.Seat.Operator()
-	facts := []pane.Fact{{Label: "you", Text: me.Author() + ", " + string(me.Role)}}
-	for _, p := range m.others {
-		facts = append(facts, pane.Fact{Label: p.Name, Text: presenceWords(p, m.data)})
-	}
-	if len(m.others) == 0 {
-		facts = append(facts, pane.Fact{Text: "Nobody else is attached."})
-	}
-	return &factsDialog{keys: m.keys, title: "who is attached", facts: facts}
-}
-
-func presenceWords(p desk.Presence, d pane.Data) string {
-	from := p.From
-	if from == "" {
-		from = "this host"
-	}
-	text := fmt.Sprintf("%s, from %s for %s", p.Role, from, widget.Age(d.Now.Sub(p.Since)))
-	if p.View != "" {
-		text += ", looks at " + p.View
-	}
-	if p.Doing != "" {
-		text += ", is about to " + p.Doing
-	}
-	return text
-}
-
 // keyOf makes a key's message from its name in a key map.
 func keyOf(name string) tea.KeyPressMsg {
 	named := map[string]tea.KeyPressMsg{
@@ -222,9 +137,8 @@ func keyOf(name string) tea.KeyPressMsg {
 }
 
 func (d *paletteDialog) bindings() []key.Binding {
-	s := d.m.keys.Scrolling
 	return []key.Binding{d.m.keys.Accept, key.NewBinding(key.WithKeys("esc"), key.WithHelp("esc", "close")),
-		key.NewBinding(key.WithKeys("up"), key.WithHelp("up", s.Up.Help().Desc)), key.NewBinding(key.WithKeys("down"), key.WithHelp("down", s.Down.Help().Desc))}
+		key.NewBinding(key.WithKeys("up", "down"), key.WithHelp("up/down", "another"))}
 }
 
 // find looks for what was typed.

@@ -170,7 +170,7 @@ func TestViews(t *testing.T) {
 			do(m, "q") // it has a use of its own for digits
 		}
 	}
-	do(m, "[")
+	do(m, "1", "[")
 	if m.at != atSQL {
 		t.Errorf("[ shows %s", m.now().name)
 	}

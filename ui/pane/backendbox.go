@@ -67,7 +67,10 @@ func (l *backendTable) most(c *widget.Canvas, y int, s widget.Span, v *backendRo
 	u := &v.uses[0]
 	share := fmt.Sprintf("%.0f%%", 100*u.share)
 	room := s.W - len(share) - 1
-	if room < s.W/2 || len(v.uses) == 1 && c.Theme.Width(head(u.org)) > room { // alone, all of it goes without saying
+	name := c.Theme.Width(head(u.org))
+	// A whole name is worth more than the share, which goes without saying of one
+	// that is alone.
+	if room < s.W/2 || name > room && (name <= s.W || len(v.uses) == 1) {
 		c.Text(s.X, y, s.W, l.plain, u.org)
 		return
 	}

@@ -116,7 +116,7 @@ func hungBackends() Data {
 	d.Trends = fixedTrends{hung: true}
 	r := &d.Pool.Backends[1].Replicas[0]
 	r.State, r.Since, r.LastOK = backends.Hung, nightAgo(41*time.Second), nightAgo(41*time.Second)
-	r.Reason = "its engine made no step for 41s with 6 running and 0 waiting, and no byte came from it: hung, not busy"
+	r.Reason = "its engine made no step for 41 s with 6 running and 0 waiting, and no byte came from it: hung, not busy"
 	chat := d.Gateway.Backends["chat"]
 	chat.Requests, chat.Tokens, chat.FirstP50, chat.FirstP95, chat.PerTokP50 = 0, 0, 0, 0, 0
 	d.Gateway.Backends["chat"] = chat

@@ -220,6 +220,16 @@ func perMinute(d Data, m past.Metric, of string) float64 {
 // of now: it is asked every few seconds.
 const engineOld = 15 * time.Second
 
+// told is what the engine of a replica told; nil: nothing yet. What was read
+// before a replica began to load was of an engine that is gone.
+func told(r *backends.ReplicaStatus) *backends.EngineStatus {
+	e := r.Engine
+	if e == nil || e.At.IsZero() || r.State == backends.Loading && e.At.Before(r.Since) {
+		return nil
+	}
+	return e
+}
+
 // engines sums up what the replicas and their engines have to do.
 func (v *backendRow) engines(now time.Time) {
 	v.behind, v.kv, v.prefix = -1, math.NaN(), math.NaN()
@@ -228,8 +238,8 @@ func (v *backendRow) engines(now time.Time) {
 	rs := v.replicas()
 	for i := range rs {
 		r := &rs[i]
-		e := r.Engine
-		fresh := e != nil && !e.At.IsZero() && now.Sub(e.At) < engineOld
+		e := told(r)
+		fresh := e != nil && now.Sub(e.At) < engineOld
 		if fresh && e.Running >= 0 {
 			v.running += e.Running
 		} else {

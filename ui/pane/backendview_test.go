@@ -156,7 +156,7 @@ func TestDescribeBackend(t *testing.T) {
 		has []string
 	}{
 		{deferred, Ref{Kind: RefBackend, Name: "chat"}, []string{"engine 6 run, 2 wait, 1 of them not for room"}},
-		{hungBackends(), Ref{Kind: RefBackend, Name: "chat"}, []string{"backend chat", "hung for 41 s", "heard of 41 s ago", "no step for 41s", "out until it makes progress", "6 sent · 4 queued (30 s) · engine 6 run, 0 wait", "acme 4 (67%) · globex 2 (33%)",
+		{hungBackends(), Ref{Kind: RefBackend, Name: "chat"}, []string{"backend chat", "hung for 41 s", "heard of 41 s ago", "no step for 41 s", "out until it makes progress", "6 sent · 4 queued (30 s) · engine 6 run, 0 wait", "acme 4 (67%) · globex 2 (33%)",
 			"71% of 96,768 tokens, by its engine", "70,200 booked · 61,003 live · 0 reading", "at most 32 at once", "12 times", "61% of", "22,264 with retries · 3 held against it", "vllm-chat · running, healthy · up 9 d",
 			"vllm/vllm-openai:v0.32.0 · 8f2c0d3b5a7e", "1 L4 · 2%", "idle, while there is work", "context 8,192", "gpt-4o-mini", "http://chat:8000", "03:12:03 no bytes since"}},
 		{mixedBackends(), Ref{Kind: RefBackend, Name: "text2sql"}, []string{"exited with code 137: out of memory", "2 restarts by itself", "not asked yet"}},

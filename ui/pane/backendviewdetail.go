@@ -129,8 +129,7 @@ func (p *BackendView) facts(c *widget.Canvas, y, w, h int, v *backendRow, facts 
 		c.Text(1, y, clock, widget.Muted, e.At.UTC().Format(time.TimeOnly))
 		mark, style := eventMark(c.Theme, e.Grade)
 		c.Text(clock+2, y, 1, style, mark)
-		c.Text(clock+4, y, w-clock-5, style, e.Text)
-		y++
+		y += drawWrapped(c, clock+4, y, w-clock-5, min(2, end-y), style, e.Text)
 	}
 }
 

@@ -81,7 +81,7 @@ func (f *backendFacts) health() {
 		if i > 0 && len(f.all) > 0 {
 			label = ""
 		}
-		life := "nothing heard of it yet"
+		life := "no check has succeeded yet"
 		if !r.LastOK.IsZero() {
 			life = "heard of " + widget.Age(f.d.Now.Sub(r.LastOK)) + " ago"
 		}
@@ -163,7 +163,7 @@ func (f *backendFacts) users() {
 func sumEngines(rs []backends.ReplicaStatus, of func(*backends.EngineStatus) int64) int64 {
 	sum := int64(-1)
 	for i := range rs {
-		if e := rs[i].Engine; e != nil && !e.At.IsZero() {
+		if e := told(&rs[i]); e != nil {
 			if n := of(e); n >= 0 {
 				sum = max(sum, 0) + n
 			}

@@ -96,7 +96,9 @@ func (p *Events) View(w, h int) string {
 				continue
 			}
 			if p.following() || i != p.index {
-				c.Text(f.text.X, y, f.text.W, widget.Plain, f.told(r))
+				text := f.told(r)
+				text = text[:min(len(text), 8*max(f.text.W, 1))] // what is longer can't be seen
+				c.Text(f.text.X, y, f.text.W, widget.Plain, c.Theme.Shorten(widget.Clean(text, c.Theme.ASCII()), f.text.W))
 				y++
 				continue
 			}

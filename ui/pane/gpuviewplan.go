@@ -87,7 +87,7 @@ func (s *gpuSheet) xidRows(w int) int {
 	if len(s.d.xids) == 0 {
 		return 1
 	}
-	return len(gpuXIDLines(s.c.Theme, s.d, s.p.now, w-gpuLabel-1, s.h))
+	return len(gpuXIDLines(s.c.Theme, s.d, s.p.now, w-gpuFactLabel, s.h))
 }
 
 // gpuRoom is how many rows are left to give.

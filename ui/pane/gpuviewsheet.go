@@ -221,8 +221,9 @@ func (s *gpuSheet) fact(x, y, w int, f *gpuFact) {
 
 func (s *gpuSheet) people(x, y, w, rows int) int {
 	if rows > 0 {
+		// Marks stand before the column of the facts' values.
 		s.c.Text(x+1, y, gpuLabel-1, widget.Muted, "on it")
-		s.d.people(s.c, x+gpuLabel, y, w-gpuLabel-1, rows, s.p.now)
+		s.d.people(s.c, x+gpuFactLabel-1, y, w-gpuFactLabel, rows, s.p.now)
 	}
 	return y + rows
 }
@@ -232,7 +233,8 @@ func (s *gpuSheet) xids(x, y, w, rows int) {
 		return
 	}
 	s.c.Text(x+1, y, gpuLabel-1, widget.Muted, "xids")
-	for i, l := range gpuXIDLines(s.c.Theme, s.d, s.p.now, w-gpuLabel-1, rows) {
-		l.draw(s.c, x+gpuLabel, y+i, w-gpuLabel-1)
+	room := w - gpuFactLabel
+	for i, l := range gpuXIDLines(s.c.Theme, s.d, s.p.now, room, rows) {
+		l.draw(s.c, x+gpuFactLabel-1, y+i, room)
 	}
 }

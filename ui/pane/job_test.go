@@ -46,7 +46,7 @@ func endedJob(s backends.JobState, why string) backends.Job {
 func drainingJob() backends.Job {
 	j := restartJob()
 	j.Cancelling, j.Began = true, nightAgo(6*time.Second)
-	j.Parts[0].Past = []backends.Step{{Name: backends.StepDrain, Began: nightAgo(6 * time.Second), Note: "6 in flight, 24s left"}}
+	j.Parts[0].Past = []backends.Step{{Name: backends.StepDrain, Began: nightAgo(6 * time.Second), Note: "6 in flight, 24 s left"}}
 	return j
 }
 
@@ -84,7 +84,7 @@ func TestJobLine(t *testing.T) {
 	for name, want := range map[string]string{
 		"loading":     "restart chat by ana: loading 29 s, 41% of last time",
 		"rolling":     "restart chat by ana, 1 of 3 done, vllm-chat-1: loading 29 s, 41% of last time",
-		"draining":    "restart chat by ana: draining 6 s, 6 in flight, 24s left, being cancelled",
+		"draining":    "restart chat by ana: draining 6 s, 6 in flight, 24 s left, being cancelled",
 		"done":        "restart chat by bo done after 2m10s",
 		"failed":      `restart chat by ana failed after 34 s: its container exited with code 137: out of memory; its log's last line: "killed"`,
 		"cancelled":   "restart chat by ana cancelled after 34 s",

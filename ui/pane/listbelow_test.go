@@ -41,3 +41,26 @@ func TestNotesAreNoRows(t *testing.T) {
 		}
 	}
 }
+
+// The lines of the selected row are in sight with it, as far as there is room.
+func TestNotesComeIntoSight(t *testing.T) {
+	r := newRows()
+	r.below = func(n *int) bool { return *n%3 > 0 } // two below each
+	r.take(numbers(0, 12))
+	down, up := tea.KeyPressMsg{Code: tea.KeyDown}, tea.KeyPressMsg{Code: tea.KeyUp}
+	want(t, r, 4, 0, 1, 2, 3)
+	r.press(down)
+	r.press(down)
+	want(t, r, 4, 2, 3, 4, 5)
+	r.press(down)
+	want(t, r, 4, 5, 6, 7, 8)
+	r.press(up)
+	want(t, r, 4, 3, 4, 5, 6)
+	r.press(down)
+	r.press(down)
+	want(t, r, 2, 9, 10)
+	want(t, r, 1, 9)
+	if at, of := r.place(); at != 4 || of != 4 {
+		t.Errorf("it is %d of %d, want the last of 4", at, of)
+	}
+}

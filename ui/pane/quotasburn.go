@@ -114,7 +114,8 @@ const quotaDay = 24 * time.Hour
 // draw dots what was not seen, and the forecast.
 func (b *burned) draw(c *widget.Canvas, x, y, w, h int, unseen, forecast widget.Style) {
 	d := burnDots{cells: make([]uint8, w*h), w: w, h: h}
-	for i := 0; i < b.first; i += 2 {
+	// Up to the cell of the first sample: that one is filled.
+	for i := 0; i < b.first/2*2; i += 2 {
 		d.set(i, 1+(b.left[b.first]-1)*float64(i)/float64(b.first))
 	}
 	d.draw(c, x, y, unseen)

@@ -141,7 +141,7 @@ func tallied(t *widget.Theme, all []tally) int {
 }
 
 // orgs draws, from x to right, whose some of the rows are, those with the most
-// first, as many as fit.
+// first, as many as fit; and how many there are where none does.
 func (p *Requests) orgs(c *widget.Canvas, x, right int, which func(*request) bool) {
 	all := p.byOrg(which)
 	if len(all) == 0 {
@@ -157,6 +157,13 @@ func (p *Requests) orgs(c *widget.Canvas, x, right int, which func(*request) boo
 		if need := 2 + c.Theme.Width(name) + 1 + max(len(n), tallyWidth); x+need+len(more)+1 > right {
 			if more == "" {
 				more = "+1"
+			}
+			if i == 0 {
+				more = widget.Many(len(all), "org")
+				if x+2+len(more)+1 > right {
+					return
+				}
+				c.Text(x, 0, 1, widget.Muted, c.Theme.Dot)
 			}
 			c.Text(x+2, 0, right-x-2, widget.Muted, more)
 			return

@@ -199,7 +199,7 @@ func (p *Traffic) totals(c *widget.Canvas, y int) {
 		}
 		x += c.Text(x, y, c.W-x, widget.Muted, name) + 1
 		// Room for four digits, so that the next ones don't jump.
-		x += max(c.Text(x, y, c.W-x, style, text), 5) + 1
+		x += max(c.Text(x, y, c.W-x, style, text)+1, 5) + 1
 		return true
 	}
 	_ = put("ok", t.Status2xx, widget.Plain) && put("429", t.Status429, widget.Plain) && put("4xx", t.Status4xx, widget.Plain) &&

@@ -227,10 +227,12 @@ func TestQuotaEvents(t *testing.T) {
 	}
 	use(78_000, 100_000)
 	s.expect("below")
-	for i := range 402 { // a steady pace, of which the first minute and the last are in part
+	// A steady 5 a second, of which the first minute and the last are in part: at
+	// 03:19:28 the 20,000 that are left last 4,000 seconds, until 04:26:08.
+	for i := range 402 {
 		use(int64(78_000+i*5), 100_000)
 		if i == 400 {
-			s.expect("80", "quota plain acme: tokens_per_day is 80 % used (80.0k of 100.0k); at its pace of late it runs out 04:35 UTC")
+			s.expect("80", "quota plain acme: tokens_per_day is 80 % used (80.0k of 100.0k); at its pace of late it runs out 04:26 UTC")
 		} else {
 			s.expect("below")
 		}
@@ -240,7 +242,9 @@ func TestQuotaEvents(t *testing.T) {
 	use(80_001, 100_000)
 	s.expect("and above again")
 	use(95_000, 100_000)
-	s.expect("90", "quota warning acme: tokens_per_day is 95 % used (95.0k of 100.0k); at its pace of late it runs out 03:38 UTC")
+	// At 5 a second still, as one second is no trend: 5,000 last until 1,000 seconds
+	// after 03:19:32.
+	s.expect("90", "quota warning acme: tokens_per_day is 95 % used (95.0k of 100.0k); at its pace of late it runs out 03:36 UTC")
 	s.books.quotas[0].Windows[0].Reserved = 5_000
 	s.expect("full with what is reserved", "quota bad acme: tokens_per_day is used up (95.0k of 100.0k): requests get 429 until 00:00 UTC")
 	use(97_000, 100_000)

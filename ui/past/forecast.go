@@ -2,6 +2,7 @@ package past
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,7 +24,7 @@ const (
 
 	paceLeast = 3    // steps that a pace is told from at least
 	paceNews  = 3    // steps that the last sample may be old
-	paceFall  = 0.05 // a fall of the share by more is no use given back: the window began anew, or was granted more
+	paceFall  = 0.05 // a fall of the share by more is no use given back: the window was granted more, or began anew if it fell by half
 
 	wholeDay = 24 * time.Hour
 )
@@ -34,9 +35,9 @@ const (
 // without a limit and one of which too little is known have an unknown pace; one
 // that is used up has run out now.
 //
-// The pace is that of the last 15 minutes without their busiest: the mean over all
-// of them would take a single batch for a trend, and would then have forgotten it
-// a quarter of an hour later. What holds for minutes doesn't hold for weeks: a
+// The pace is that of the last 15 minutes, but for what stands out in a single one
+// of them: the plain mean would take one batch for a trend, and would have forgotten
+// it a quarter of an hour later. What holds for minutes doesn't hold for weeks: a
 // month's pace is that of the last day, unless it would be over within one.
 func Foresee(t Trends, org string, w *quota.Window, now time.Time) Outlook {
 	none := Outlook{Pace: math.NaN()}
@@ -52,8 +53,9 @@ func Foresee(t Trends, org string, w *quota.Window, now time.Time) Outlook {
 	}
 	name := WindowName(org, w.Key, w.Name)
 	look := func(step time.Duration, n int) Outlook {
-		// Of whole steps: the one under way has seen but a part of what it will.
-		samples := t.Series(Spent, name, now.Add(-step), step, n)
+		// Of whole steps: the mean of one that is under way comes too early, and would
+		// make the step before it look idle.
+		samples := t.Series(Spent, name, now.Truncate(step).Add(-time.Second), step, n)
 		pace, known := spentPace(samples, step)
 		if !known {
 			return none
@@ -68,30 +70,48 @@ func Foresee(t Trends, org string, w *quota.Window, now time.Time) Outlook {
 	return look(slowStep, slowSamples)
 }
 
-// spentPace is the share that is used per second, over all samples but for the one
-// step in which most was used: a single burst is no trend, and a run that began a
-// few steps ago shows. NaN samples are gaps. It is false when too little is known.
+// spentPace is the share that is used per second: the mean over all steps, of which
+// the busiest counts as the second busiest and the idlest as the second idlest. So
+// a single burst is no trend, one lull is no end of it, bursts that come again and
+// again count in full, and a run that began a few steps ago shows. NaN samples are
+// gaps: what was used in one is spread over its steps. What was used before a grant
+// is held against the limit that there is since. It is false when too little is
+// known.
 func spentPace(samples []float64, step time.Duration) (float64, bool) {
-	last, span := -1, 0
-	rise, most := 0.0, 0.0
+	last := -1
+	steps := make([]float64, 0, max(paceSamples, slowSamples)) // the share used in each
 	for i, v := range samples {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
 			continue
 		}
 		if last >= 0 {
-			up, n := v-samples[last], i-last
-			if up < -paceFall {
-				rise, most, span = 0, 0, 0
-			} else {
-				rise, span, most = rise+up, span+n, max(most, up/float64(n))
+			was := samples[last]
+			switch up, n := v-was, i-last; {
+			case up >= -paceFall:
+				for range n {
+					steps = append(steps, up/float64(n))
+				}
+			case v > was/2: // a grant, in a step of which nothing else is known
+				for k := range steps {
+					steps[k] *= v / was
+				}
+			default: // it began anew
+				steps = steps[:0]
 			}
 		}
 		last = i
 	}
-	if span < paceLeast || last < len(samples)-paceNews || step <= 0 {
+	n := len(steps)
+	if n < paceLeast || last < len(samples)-paceNews || step <= 0 {
 		return 0, false
 	}
-	return max(0, (rise-most)/(float64(span-1)*step.Seconds())), true
+	slices.Sort(steps)
+	steps[0], steps[n-1] = steps[1], steps[n-2]
+	used := 0.0
+	for _, v := range steps {
+		used += v
+	}
+	return max(0, used/(float64(n)*step.Seconds())), true
 }
 
 // runsOut tells when a window of which a share is used now will be used up, at a

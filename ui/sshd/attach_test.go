@@ -155,6 +155,8 @@ func TestAttach(t *testing.T) {
 		eventually(t, "to be alone", func() bool { return len(one.Others()) == 0 })
 	}
 	stays.do("send-keys", "?")
+	stays.shows("▸help")
+	stays.do("send-keys", "G")
 	stays.shows("leave at once")
 	if n := strings.Count(b.audit.String(), me.Name+": attach dashboard\n"); n != 9 {
 		t.Errorf("the audit has %d who came:\n%s", n, b.audit.String())

@@ -126,6 +126,8 @@ func TestAgeAxis(t *testing.T) {
 		{"a day", 48, 900, "now", "╴24 h       ╴18 h       ╴12 h       ╴6 h     now"},
 		{"seconds", 30, 1, "now", "╴60 s          ╴30 s       now"},
 		{"a moment that is past", 40, 15, "03:12:44Z", "╴20 min             ╴10 min    03:12:44Z"},
+		// 5 minutes are 15 cells, where the moment begins: it goes without.
+		{"a label that would touch the moment", 40, 10, "03:12:44Z", "          ╴10 min              03:12:44Z"},
 		{"no room", 2, 10, "now", "n…"},
 		{"no room for labels", 8, 10, "now", "     now"},
 	} {
