@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,9 +44,7 @@ type config struct {
 	Docker   []docker.Host     `toml:"docker"`
 	GPU      gpuConfig         `toml:"gpu"`
 	SSH      sshd.Config       `toml:"ssh"`
-	SQL      struct {
-		Sources []query.Config `toml:"source"`
-	} `toml:"sql"`
+	SQL      sqlConfig         `toml:"sql"`
 
 	Dashboard ui.Config `toml:"dashboard"`
 
@@ -57,6 +56,26 @@ type gpuConfig struct {
 	Source  string        `toml:"source"`  // of this host: "auto" and "nvml" are the driver's library, "none" is none
 	Library string        `toml:"library"` // the library's file; "": where the system has it
 	Remote  []dcgm.Remote `toml:"remote"`  // other hosts
+}
+
+// sqlConfig is [sql]: which databases are asked about; none named: the ledger.
+type sqlConfig struct {
+	Sources []query.Config `toml:"source"`
+}
+
+// fill names the ledger where nothing is named, and finds files beside the
+// configuration's.
+func (c *sqlConfig) fill(dir string) {
+	if len(c.Sources) == 0 {
+		c.Sources = []query.Config{{Name: "usage", Kind: query.Ledger}}
+	}
+	for i := range c.Sources {
+		if p := &c.Sources[i].Path; *p != "" && !filepath.IsAbs(*p) {
+			if abs, err := filepath.Abs(filepath.Join(dir, *p)); err == nil { // else its check tells
+				*p = abs
+			}
+		}
+	}
 }
 
 // settingError is one mistake in a configuration file: where it is, what is
@@ -238,9 +257,7 @@ func parseConfig(path string, text []byte) (*config, error) {
 	if c.GPU.Source == "" {
 		c.GPU.Source = "auto"
 	}
-	if len(c.SQL.Sources) == 0 {
-		c.SQL.Sources = []query.Config{{Name: "usage", Kind: query.Ledger}}
-	}
+	c.SQL.fill(filepath.Dir(path))
 	lines := lineIndex(text)
 	wrong := c.checkDocker(path, lines)
 	errs := locate(path, lines, errors.Join(c.Validate(), backends.Check(c.Backends), backends.CheckContainers(c.Backends, c.Docker), dcgm.Check(c.GPU.Remote), c.SSH.Validate(), c.Dashboard.Check(), query.Check(c.SQL.Sources)))
@@ -476,6 +493,9 @@ func (p *platform) restart(c *config) []string {
 	}
 	if c.GPU.Source != p.gpu.Source || c.GPU.Library != p.gpu.Library || !slices.Equal(c.GPU.Remote, p.gpu.Remote) {
 		names = append(names, "gpu")
+	}
+	if !reflect.DeepEqual(c.SQL, p.sql) {
+		names = append(names, "sql")
 	}
 	if c.SSH.Listen != p.sshConfig.Listen || c.SSH.HostKeyFile != p.sshConfig.HostKeyFile {
 		names = append(names, "ssh")

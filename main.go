@@ -288,6 +288,7 @@ type platform struct {
 	chats     *chat.Rooms
 	sheets    *ask.Sheets
 	sources   []query.Source // that sheets are about
+	sql       sqlConfig      // that they were made of
 
 	config atomic.Pointer[config] // in force, as far as it can be without a new process
 
@@ -578,6 +579,7 @@ const (
 
 // openPlaygrounds makes what operators talk to models with, and ask databases.
 func (p *platform) openPlaygrounds(c *config) error {
+	p.sql = c.SQL
 	suggested := make(map[string][]string)
 	for _, s := range c.SQL.Sources {
 		src, err := query.Open(s, filepath.Join(c.Server.StateDir, shell.LedgerDir))

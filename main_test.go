@@ -232,11 +232,11 @@ aliases = ["before"]
 	if code, _ := send(t, "POST", url+"/v1/chat/completions", key, body("before", false, 5)); code != 200 {
 		t.Errorf("after a bad file: status %d", code)
 	}
-	write(t, path, strings.ReplaceAll(conf(`drain_timeout = "20s"`), "before", "after"))
+	write(t, path, strings.ReplaceAll(conf(`drain_timeout = "20s"`), "before", "after")+"\n[[sql.source]]\nname = \"ledger\"\nkind = \"ledger\"\n")
 	if err := p.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	if restart := p.await(t, "configuration reloaded")["needs_restart"]; fmt.Sprint(restart) != "[server.drain_timeout]" {
+	if restart := p.await(t, "configuration reloaded")["needs_restart"]; fmt.Sprint(restart) != "[server.drain_timeout sql]" {
 		t.Errorf("needs_restart: %v", restart)
 	}
 	if code, _ := send(t, "POST", url+"/v1/chat/completions", key, body("before", false, 5)); code != 404 {

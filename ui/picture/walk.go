@@ -64,6 +64,8 @@ func (w *walk) all(views time.Time) {
 	w.explain()
 	w.view("5", `tokens/day`, "quotas", "The view of quotas: how much of each window is used, and until when it lasts")
 	w.logs()
+	w.chat()
+	w.sql()
 }
 
 // restart restarts a backend, and draws what is asked before and shown meanwhile.
@@ -107,6 +109,36 @@ func (w *walk) logs() {
 	w.await(`following`, soon)
 	w.await(`job ended`, soon)
 	w.draw("logs", "The view of logs: the gateway's own, followed")
+}
+
+// chat draws an answer that was asked for in both ways.
+func (w *walk) chat() {
+	w.press("q", "7")
+	w.await(`▸chat`, soon)
+	w.press("Enter")
+	for _, line := range []string{"/set max_tokens 160", "What is a KV cache, in three sentences?"} {
+		w.press("-l", line)
+		w.press("Enter")
+	}
+	w.await(`gateway · done`, later)
+	w.press("-l", "/compare")
+	w.press("Enter")
+	w.await(`straight: `, later)
+	w.draw("chat", "An answer through the gateway, and one straight from the replica")
+	w.leave()
+}
+
+// sql draws a question that became SQL, and rows.
+func (w *walk) sql() {
+	w.press("8")
+	w.await(`▸sql`, soon)
+	w.press("Enter")
+	w.press("-l", "Which organisations used the most tokens in the last 7 days?")
+	w.press("Enter")
+	w.await(`reasoned \d+ words,`, later)
+	w.press("x")
+	w.await(`\d+ rows?; `, soon)
+	w.draw("sql", "A question about the ledger, the SQL that the model wrote, and its rows")
 }
 
 // view goes to one of the views and draws it, once it shows what it has.
