@@ -185,8 +185,8 @@ func (c *Chat) drawList(cv *widget.Canvas, x, y, w, h int) {
 		}
 		at := y + 1 + i
 		cv.Text(x, at, 1, st, mark)
-		cv.Text(x+2, at, max(0, w-10), widget.Plain, nameOf(of))
-		cv.Right(x+w-7, at, 6, widget.Muted, c.age(of))
+		cv.Text(x+2, at, max(0, w-12), widget.Plain, nameOf(of))
+		cv.Right(x+w-9, at, 8, widget.Muted, c.age(of))
 		if from+i == c.listed && c.part == chatList {
 			cv.Mark(x, at, w, widget.Selected)
 		}

@@ -2,8 +2,6 @@ package play
 
 import (
 	"slices"
-	"strconv"
-	"strings"
 
 	"pilothouse/ui/chat"
 	"pilothouse/ui/widget"
@@ -238,7 +236,7 @@ func (c *Chat) column(a *chat.Answer, w int, selected bool) (int, func(cv *widge
 	}
 }
 
-// age is how long ago a conversation was changed.
+// age is how long ago a conversation was changed, or the tokens of what is under way.
 func (c *Chat) age(of *chat.Conversation) string {
 	if c.now.IsZero() || of.Changed.IsZero() {
 		return ""
@@ -249,7 +247,7 @@ func (c *Chat) age(of *chat.Conversation) string {
 			t, _ := a.Tokens()
 			n += t
 		}
-		return strconv.Itoa(n) + "t"
+		return widget.Figure(float64(n)) + " tok"
 	}
-	return strings.ReplaceAll(widget.Age(c.now.Sub(of.Changed)), " ", "")
+	return widget.Age(c.now.Sub(of.Changed))
 }
