@@ -107,18 +107,21 @@ func TestGoldens(t *testing.T) {
 	}
 }
 
-// Each view, in each tier, in each look, on the bad night; the playgrounds are in
-// ui/play.
+// Each view, in each tier, in each look, on the bad night. Of the playgrounds ui/play
+// has more.
 func TestGoldenViews(t *testing.T) {
+	now := trouble().Now
+	room := talked(t, now)
 	for name, look := range map[string]widget.Look{
 		"dark": {Palette: widget.Dark, Profile: colorprofile.TrueColor}, "light": {Palette: widget.Light, Profile: colorprofile.TrueColor},
 		"colour-blind": {Palette: widget.ColourBlind, Profile: colorprofile.TrueColor}, "16": {Palette: widget.Dark, Profile: colorprofile.ANSI},
 		"none": {Profile: colorprofile.ASCII}, "ascii": {Profile: colorprofile.ASCII, ASCII: true},
 	} {
-		for i, view := range viewNames[:atChat] {
+		for i, view := range viewNames {
 			for _, size := range [][2]int{{80, 24}, {120, 40}, {200, 60}} {
 				o := with(trouble())
 				o.Palette, o.Profile, o.ASCII = look.Palette, look.Profile, look.ASCII
+				o.Chat, o.Sheet = room, worked(now)
 				got := screen(o, size[0], size[1], fmt.Sprint(i+1))
 				shape(t, got, size[0], size[1])
 				if look.ASCII {
