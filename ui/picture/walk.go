@@ -123,7 +123,7 @@ func (w *walk) chat() {
 	w.await(`gateway · done`, later)
 	w.press("-l", "/compare")
 	w.press("Enter")
-	w.await(`straight: `, later)
+	w.await(`gateway · done.*http://[\d.:]+ · done`, later)
 	w.draw("chat", "An answer through the gateway, and one straight from the replica")
 	w.leave()
 }
