@@ -4,12 +4,20 @@ import (
 	"fmt"
 	"strings"
 
+	"pilothouse/ui/ask"
 	"pilothouse/ui/widget"
 )
 
 // lowerFocused tells whether what is below the SQL has the keys.
 func (p *SQL) lowerFocused() bool {
 	return p.has(atRows) || p.has(atSchema) && !p.shape.schema || p.has(atShelf) && !p.shape.side
+}
+
+// plans tells whether the plan is shown: where it was asked for, and while a statement
+// runs and there is no room for it elsewhere, so that what is coming is known first.
+func (p *SQL) plans() bool {
+	s := p.snap
+	return p.lower == lowerPlan || p.lower == lowerRows && s.Doing == ask.Running && s.Plan != nil && !p.shape.side
 }
 
 // lowerTitle heads what is below the SQL.
@@ -20,7 +28,7 @@ func (p *SQL) lowerTitle(t *widget.Theme) (name, about, note string) {
 		return "schema", oneLine(p.snap.Source, 64), ""
 	case p.at == atShelf && !p.shape.side:
 		return "history", "", p.shelf.note()
-	case p.lower == lowerPlan:
+	case p.plans():
 		return "plan", "", p.planNote(t)
 	case p.lower == lowerReasoning:
 		return "reasoning", "", reasonedNote(&p.snap.Answer)
@@ -75,7 +83,7 @@ func (p *SQL) paintLower(c *widget.Canvas) {
 		field(c, 1, 0, c.W-1, c.H, func(c *widget.Canvas) { p.tree.draw(c, p.has(atSchema)) })
 	case p.at == atShelf && !p.shape.side:
 		p.shelf.draw(c, p.now, p.has(atShelf))
-	case p.lower == lowerPlan:
+	case p.plans():
 		p.paintPlan(c)
 	case p.lower == lowerReasoning:
 		p.paintText(c, p.snap.Answer.Reasoning)
