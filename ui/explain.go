@@ -68,7 +68,7 @@ func (d *explainDialog) update(msg tea.Msg) (done bool, cmd tea.Cmd) {
 		return true, nil
 	case key.Matches(k, m.keys.Copy):
 		m.say(widget.Plain, "sent to the terminal's clipboard, where it allows that")
-		return false, tea.SetClipboard(d.text())
+		return false, copied(d.text())
 	case key.Matches(k, m.keys.Logs):
 		m.shut(d)
 		m.showLogs(d.ref)

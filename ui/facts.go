@@ -33,7 +33,7 @@ func (d *factsDialog) update(msg tea.Msg) (done bool, cmd tea.Cmd) {
 		return true, nil
 	case key.Matches(k, d.keys.Copy):
 		d.copied = true
-		return false, tea.SetClipboard(plainFacts(d.title, d.facts))
+		return false, copied(plainFacts(d.title, d.facts))
 	default:
 		d.page.turn(k, d.keys)
 	}

@@ -6,6 +6,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/colorprofile"
+	"github.com/charmbracelet/x/ansi"
 
 	"pilothouse/ui/desk"
 	"pilothouse/ui/pane"
@@ -104,7 +105,7 @@ func (m *Model) close() {
 // Init implements tea.Model.
 func (m *Model) Init() tea.Cmd {
 	if m.look.Palette == widget.Auto || m.look.Palette == widget.ColourBlind {
-		return tea.Batch(next(), tea.RequestBackgroundColor)
+		return tea.Batch(next(), say(ansi.RequestBackgroundColor))
 	}
 	return next()
 }

@@ -189,11 +189,11 @@ func TestRefreshLooksAtOnce(t *testing.T) {
 	}
 }
 
-func TestRedrawClears(t *testing.T) {
+func TestRedraw(t *testing.T) {
 	m := sized(with(calm()), 80, 24)
 	_, cmd := m.Update(press("ctrl+l"))
-	if cmd == nil || cmd() != tea.ClearScreen() {
-		t.Error("ctrl-l doesn't clear the screen")
+	if cmd == nil || cmd() != (redraw{}) {
+		t.Error("ctrl-l doesn't have the screen written anew")
 	}
 }
 
@@ -291,7 +291,7 @@ func TestCurl(t *testing.T) {
 		}
 	}
 	_, cmd := m.Update(press("y"))
-	if cmd == nil || cmd() != tea.SetClipboard(strings.Join(curl(o, d), "\n"))() {
+	if cmd == nil || cmd() != copied(strings.Join(curl(o, d), "\n"))() {
 		t.Error("y doesn't copy the command")
 	}
 	// A name that a shell or JSON would have to quote is not put in a command.

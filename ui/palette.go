@@ -6,6 +6,7 @@ import (
 
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 	"github.com/sahilm/fuzzy"
 
 	"pilothouse/ui/pane"
@@ -111,7 +112,7 @@ func (m *Model) sights() []command {
 		all = append(all, command{name: themeWords[p], do: func(m *Model) tea.Cmd {
 			m.look.Palette = p
 			m.retheme()
-			return tea.RequestBackgroundColor
+			return say(ansi.RequestBackgroundColor)
 		}})
 	}
 	if m.opts.Seat != nil {

@@ -111,7 +111,7 @@ func (m *Model) grantWants() tea.Cmd {
 		}
 		if w.Clipboard != "" {
 			m.say(widget.Plain, "sent to the terminal's clipboard, where it allows that")
-			cmds = append(cmds, tea.SetClipboard(w.Clipboard))
+			cmds = append(cmds, copied(w.Clipboard))
 		}
 		if w.File.Name != "" {
 			cmds = append(cmds, m.saveText(w.File.Name, w.File.Text))

@@ -18,7 +18,7 @@ func (m *Model) press(k tea.KeyPressMsg) tea.Cmd {
 	case key.Matches(k, m.keys.Interrupt):
 		return tea.Quit
 	case key.Matches(k, m.keys.Redraw):
-		return tea.ClearScreen
+		return func() tea.Msg { return redraw{} }
 	case m.filter != nil:
 		m.typed(k)
 		return nil
@@ -200,10 +200,10 @@ func (m *Model) copy(l pane.List) tea.Cmd {
 	}
 	if l == m.logs {
 		m.say(widget.Plain, "the line was sent to the terminal's clipboard, where it allows that")
-		return tea.SetClipboard(m.logs.Copy())
+		return copied(m.logs.Copy())
 	}
 	m.say(widget.Plain, "sent to the terminal's clipboard, where it allows that")
-	return tea.SetClipboard(plainFacts(title, facts))
+	return copied(plainFacts(title, facts))
 }
 
 // describe shows all that is known of the selected row.

@@ -20,6 +20,7 @@ import (
 	"pilothouse/gpu"
 	"pilothouse/ui/chat"
 	"pilothouse/ui/desk"
+	"pilothouse/ui/paint"
 	"pilothouse/ui/past"
 	"pilothouse/ui/play"
 	"pilothouse/ui/widget"
@@ -89,10 +90,6 @@ type Options struct {
 // Size is a terminal's, in cells.
 type Size struct{ Width, Height int }
 
-// fps bounds how often the terminal is written to. Ten times a second is as
-// fast as a reader follows, and idles at a sixth of the library's own rate.
-const fps = 10
-
 // grace is how long Run waits, once it has to end, for a terminal that takes no
 // output: one behind a line that hangs, or held with ctrl-s.
 const grace = 2 * time.Second
@@ -112,12 +109,26 @@ var ErrDetached = errors.New("the dashboard was left")
 // write is then left behind, and the terminal is not put back.
 func Run(ctx context.Context, o Options) error {
 	o = o.withDefaults()
+	t, err := takeOver(&o)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	m := New(ctx, o)
+	defer m.close()
+	out := paint.New(t.out, t.size.Width, t.size.Height)
 	lost, sized := make(chan struct{}), make(chan struct{})
 	onSized := sync.OnceFunc(func() { close(sized) })
-	opts := []tea.ProgramOption{
-		tea.WithFPS(fps),
+	p := tea.NewProgram(shown{m, out},
+		tea.WithoutRenderer(), // the screen writes all there is to write
+		tea.WithOutput(io.Discard),
+		tea.WithFPS(1), // the library's own ticker, which has nothing to do
+		tea.WithInput(watch(t.in, sync.OnceFunc(func() { close(lost) }))),
+		tea.WithWindowSize(t.size.Width, t.size.Height),
 		tea.WithoutSignalHandler(),
 		tea.WithColorProfile(o.Profile),
+		tea.WithEnvironment(o.Environ),
 		// Suspending would stop the whole process, and with it the gateway.
 		tea.WithFilter(func(_ tea.Model, msg tea.Msg) tea.Msg {
 			switch msg.(type) {
@@ -127,35 +138,19 @@ func Run(ctx context.Context, o Options) error {
 				onSized()
 			}
 			return msg
-		}),
-	}
-	if o.Environ != nil {
-		opts = append(opts, tea.WithEnvironment(o.Environ))
-	}
-	if o.Input != nil {
-		opts = append(opts, tea.WithInput(watch(o.Input, sync.OnceFunc(func() { close(lost) }))))
-	}
-	if o.Output != nil {
-		opts = append(opts, tea.WithOutput(o.Output))
-	}
-	if o.Size != (Size{}) {
-		opts = append(opts, tea.WithWindowSize(o.Size.Width, o.Size.Height))
-	}
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	m := New(ctx, o)
-	defer m.close()
-	p := tea.NewProgram(m, opts...)
+		}))
 	over, resized := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(resized)
-		resize(p, o.Sizes, sized, over)
+		resize(p, t.sizes, sized, over)
 	}()
 	done := make(chan error, 1)
 	go func() {
 		_, err := p.Run()
 		close(over)
 		<-resized
+		_ = out.Close() // which fails where the terminal is gone
+		t.close()
 		done <- err
 	}()
 	var why error
@@ -219,14 +214,13 @@ func (o Options) withDefaults() Options {
 	if o.Input == nil && term.IsTerminal(int(os.Stdin.Fd())) {
 		o.Input = os.Stdin
 	}
-	env := o.Environ
-	if env == nil {
-		env = os.Environ()
+	if o.Environ == nil {
+		o.Environ = os.Environ()
 	}
 	if o.Profile == colorprofile.Unknown {
-		o.Profile = colorprofile.Env(env)
+		o.Profile = colorprofile.Env(o.Environ)
 	}
-	for _, e := range env {
+	for _, e := range o.Environ {
 		switch name, value, _ := strings.Cut(e, "="); name {
 		case EnvTheme:
 			if p, err := widget.ParsePalette(value); err == nil {
@@ -238,7 +232,7 @@ func (o Options) withDefaults() Options {
 	}
 	// NO_COLOR counts whatever its value (no-color.org); colorprofile wants it
 	// to be a true one.
-	if noColor(env) && o.Profile > colorprofile.ASCII {
+	if noColor(o.Environ) && o.Profile > colorprofile.ASCII {
 		o.Profile = colorprofile.ASCII
 	}
 	return o

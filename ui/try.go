@@ -90,7 +90,7 @@ func (d *tryDialog) update(msg tea.Msg) (done bool, cmd tea.Cmd) {
 	switch {
 	case key.Matches(k, d.keys.Copy) && len(d.command) > 0:
 		d.copied = true
-		return false, tea.SetClipboard(strings.Join(d.command, "\n"))
+		return false, copied(strings.Join(d.command, "\n"))
 	case key.Matches(k, d.keys.Close, d.keys.Accept, d.keys.Try):
 		return true, nil
 	}

@@ -17,10 +17,10 @@ func Box(t *Theme, w, h int, focused bool, title Title, body string) string {
 	if focused {
 		border = Focused
 	}
+	upper, side := top(t, w, border, title), t.seq[border]+t.Vertical+"\x1b[m"
 	var b strings.Builder
-	b.Grow(len(body) + (w+24)*4 + h*24)
-	b.WriteString(top(t, w, border, title))
-	side := t.seq[border] + t.Vertical + "\x1b[m"
+	b.Grow(len(upper) + len(body) + h*(2*len(side)+1) + w*len(t.Horizontal))
+	b.WriteString(upper)
 	if h > 2 {
 		for line := range strings.SplitSeq(body, "\n") {
 			b.WriteByte('\n')
@@ -38,9 +38,13 @@ func Box(t *Theme, w, h int, focused bool, title Title, body string) string {
 	return b.String()
 }
 
+// usualWidth is above that of nearly all terminals.
+const usualWidth = 256
+
 // top draws the upper border.
 func top(t *Theme, w int, border Style, title Title) string {
-	c := NewCanvas(t, w, 1)
+	c := Canvas{cells: make([]cell, 0, usualWidth)} // which needs no heap
+	c.Reset(t, w, 1)
 	for x := range w {
 		c.put(x, 0, t.Horizontal, 1, border)
 	}

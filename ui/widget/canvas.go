@@ -8,6 +8,7 @@ type Canvas struct {
 	Theme *Theme
 	W, H  int
 	cells []cell
+	size  int // of the last String, which the next one's will be near
 }
 
 // cell holds one drawn character; the cell right of a wide one holds none.
@@ -135,7 +136,7 @@ func (c *Canvas) put(x, y int, text string, width int, st Style) {
 // sequence complete in itself and the style reset at every line's end.
 func (c *Canvas) String() string {
 	var b strings.Builder
-	b.Grow(c.W*c.H*3/2 + c.H*32)
+	b.Grow(max(c.W*c.H*3/2+c.H*32, c.size+c.size/16))
 	for y := range c.H {
 		if y > 0 {
 			b.WriteByte('\n')
@@ -163,6 +164,7 @@ func (c *Canvas) String() string {
 			b.WriteString("\x1b[m")
 		}
 	}
+	c.size = b.Len()
 	return b.String()
 }
 
