@@ -42,6 +42,7 @@ func listSegments(dir string) ([]uint64, error) {
 type segment struct {
 	file   *os.File
 	memory []byte // nil: it is not mapped
+	ready  int64  // up to where the kernel has been asked for the pages of memory
 }
 
 // writeAt writes at a place that the segment has room for.
@@ -58,8 +59,23 @@ func (s *segment) writeAt(b []byte, at int64) (err error) {
 			err = errFault
 		}
 	}()
+	if end := at + int64(len(b)); end > s.ready {
+		s.prepare(end)
+	}
 	copy(s.memory[at:], b)
 	return nil
+}
+
+// ahead is how much of a mapped segment is made ready to be written at once: one call
+// for many pages costs less than a fault for each of them.
+const ahead = 64 << 10
+
+// prepare has the kernel bring the pages up to a place, and some more. Where it can't,
+// each is brought when it is written.
+func (s *segment) prepare(end int64) {
+	from := s.ready
+	s.ready = min((end+ahead)&^(ahead-1), int64(len(s.memory)))
+	unix.Madvise(s.memory[from:s.ready], unix.MADV_POPULATE_WRITE) //nolint:errcheck // see above
 }
 
 var errFault = errors.New("the journal's room on the disk is gone")
