@@ -36,7 +36,7 @@ bench: build ## the gateway against nginx and HAProxy, interleaved; prints a tab
 	go run ./gateway/bench -pilothouse bin/pilothouse $(BENCHFLAGS)
 
 .PHONY: bench-dashboard
-bench-dashboard: build ## what attached dashboards cost, beside btop over OpenSSH where both are installed; 5 minutes
+bench-dashboard: build ## what attached dashboards cost, beside btop over OpenSSH where both are installed; 6 minutes
 	go run ./ui/bench -pilothouse bin/pilothouse $(BENCHFLAGS)
 
 .PHONY: day

@@ -158,11 +158,11 @@ func watch(socket, many string) error {
 		return err
 	}
 	for range n {
-		s, err := attach(socket, 120, 40)
+		s, err := attach(socket, 120, 40, false)
 		if err != nil {
 			return err
 		}
-		defer s.client.Close()
+		defer s.close()
 	}
 	fmt.Println(allAttached)
 	_, err := io.Copy(io.Discard, os.Stdin)

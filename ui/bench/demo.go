@@ -73,22 +73,35 @@ func (s *server) stop() {
 // settle is how long the first picture and what comes with it are left out.
 const settle = 5 * time.Second
 
-// attached measures what each of n dashboards costs.
-func (s *server) attached(ctx context.Context, w, h, n int, span time.Duration) (*measured, error) {
+// warm is how long a demo runs before what dashboards add to it is measured: until
+// then its heap grows by itself.
+const warm = 100 * time.Second
+
+// views go to and fro between two views.
+var views = toggle{keys: [2]string{"3", "1"}, text: "─ traffic ─"}
+
+// attached measures what each of n dashboards costs. The first to which any attach:
+// what they leave behind is no longer seen as what others add.
+func (s *server) attached(ctx context.Context, w, h, n int, span, watch time.Duration) (*measured, error) {
+	pid := s.cmd.Process.Pid
 	idle, err := s.busy(ctx, span/2)
+	if err != nil {
+		return nil, err
+	}
+	without, err := taken(pid)
 	if err != nil {
 		return nil, err
 	}
 	var screens []*screen
 	leave := func() {
 		for _, sc := range screens {
-			_ = sc.client.Close()
+			sc.close()
 		}
 		screens = nil
 	}
 	defer leave()
-	for range n {
-		sc, err := attach(s.socket, w, h)
+	for i := range n {
+		sc, err := attach(s.socket, w, h, i == 0)
 		if err != nil {
 			return nil, err
 		}
@@ -97,23 +110,28 @@ func (s *server) attached(ctx context.Context, w, h, n int, span time.Duration) 
 	if err := pass(ctx, settle); err != nil {
 		return nil, err
 	}
-	read := func() (drawn, line float64) {
-		for _, sc := range screens {
-			drawn, line = drawn+float64(sc.read.Load()), line+float64(sc.line.read.Load())
-		}
-		return drawn, line
-	}
-	drawn, line := read()
-	began := time.Now()
-	busy, err := s.busy(ctx, span)
+	m := &measured{}
+	first, err := taken(pid)
 	if err != nil {
 		return nil, err
 	}
-	each := float64(n) * time.Since(began).Seconds()
-	nowDrawn, nowLine := read()
-	m := &measured{bytes: (nowDrawn - drawn) / each, wire: (nowLine - line) / each}
-	if m.keys, err = screens[0].walk(ctx); err != nil {
+	busy, err := m.watch(screens, func() (float64, error) { return s.busy(ctx, span) })
+	if err != nil {
 		return nil, err
+	}
+	last, err := taken(pid)
+	if err != nil {
+		return nil, err
+	}
+	m.first, m.last = first.each(n, without), last.each(n, without)
+	if m.keys, err = screens[0].walk(ctx, views, presses); err != nil {
+		return nil, err
+	}
+	if watch > 0 {
+		each := func() (float64, error) { m, err := taken(pid); return m.each(n, without).resident, err }
+		if m.grown, err = screens[0].grow(ctx, "dashboards", watch, views, part{"each", each}); err != nil {
+			return nil, err
+		}
 	}
 	leave()
 	if err := pass(ctx, time.Second); err != nil {
@@ -124,19 +142,10 @@ func (s *server) attached(ctx context.Context, w, h, n int, span time.Duration) 
 	return m, err
 }
 
-// walk goes to and fro between two views, and times each key.
-func (s *screen) walk(ctx context.Context) (all []time.Duration, err error) {
-	for i := range 40 {
-		took, err := s.press([]string{"3", "1"}[i%2])
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, took)
-		if err := pass(ctx, 150*time.Millisecond); err != nil { // a screen is drawn ten times a second at most
-			return nil, err
-		}
-	}
-	return all, nil
+// each is what each of n dashboards adds to a process which has so much without
+// them. What Go's runtime has not yet collected, or not yet given back, is in it.
+func (m memory) each(n int, without memory) held {
+	return held{(m.resident - without.resident) / float64(n), (m.anonymous - without.anonymous) / float64(n)}
 }
 
 // busy is what share of a core the server takes over a time, in %.

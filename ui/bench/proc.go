@@ -45,3 +45,36 @@ func family(pid int) []int {
 	}
 	return all
 }
+
+// memory is what processes take of it, in MiB.
+type memory struct {
+	resident  float64 // what is mapped and there
+	share     float64 // of that, with what n processes map counted as an nth
+	anonymous float64 // of that, what is of no file: no other process has a part in it
+}
+
+// taken is what some processes take together.
+func taken(pids ...int) (m memory, err error) {
+	for _, pid := range pids {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+		if err != nil {
+			return memory{}, err
+		}
+		for line := range strings.Lines(string(text)) {
+			var kib float64
+			name, value, _ := strings.Cut(line, ":")
+			if _, err := fmt.Sscan(value, &kib); err != nil {
+				continue // the line of addresses
+			}
+			switch name {
+			case "Rss":
+				m.resident += kib / 1024
+			case "Pss":
+				m.share += kib / 1024
+			case "Anonymous":
+				m.anonymous += kib / 1024
+			}
+		}
+	}
+	return m, nil
+}
