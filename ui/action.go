@@ -91,7 +91,10 @@ func kindWords(kinds []pane.RefKind) string {
 	for i, k := range kinds {
 		words[i] = string(k)
 	}
-	return strings.Join(words, ", ")
+	if last := len(words) - 1; last > 0 {
+		return strings.Join(words[:last], ", ") + " or " + words[last]
+	}
+	return words[0]
 }
 
 // title is an action's name without what it is done to.
@@ -180,7 +183,7 @@ func (m *Model) order(o backends.Order, verb string, drains bool) tea.Cmd {
 		what = "everything"
 	}
 	f := &form{id: m.number(), keys: m.keys, title: string(o.Action) + " " + what, about: string(o.Action) + " " + what, verb: verb, looking: true,
-		facts: []pane.Fact{{Text: "looking what would come of it …"}}}
+		facts: []pane.Fact{{Text: "looking what would come of it " + m.theme.Ellipsis}}}
 	if drains {
 		f.fields = append(f.fields, &field{label: "drain up to", in: newInput(""), hint: "as configured, or 30s"})
 	}
@@ -205,9 +208,16 @@ func (m *Model) previewed(f *form, o backends.Order, drains bool, parts []backen
 		f.do = func([]string) (tea.Cmd, error) { return nil, err }
 		return
 	}
-	facts, last := pane.Impact(o, parts, m.data)
-	f.facts = facts
+	_, last := pane.Impact(o, parts, m.data)
+	f.tell = func() []pane.Fact {
+		facts, _ := pane.Impact(o, parts, m.data)
+		return facts
+	}
+	if drains && stuck(parts, m.data) {
+		f.fields[0].hint = "hung: 1s is enough"
+	}
 	if last {
+		f.grave = leftAfter
 		must := "all"
 		if len(o.Names) == 1 {
 			must = o.Names[0]
@@ -219,6 +229,29 @@ func (m *Model) previewed(f *form, o backends.Order, drains bool, parts []backen
 		o.Last = true
 		f.do = func(values []string) (tea.Cmd, error) { return m.give(o, drains, values) }
 	}
+}
+
+// leftAfter is the label of what an impact says of those that are left to serve.
+const leftAfter = "left after"
+
+// stuck tells whether all that is to be drained hangs, so that nothing there will
+// end however long it gets.
+func stuck(parts []backends.Part, d pane.Data) bool {
+	n := 0
+	for k := range parts {
+		if !slices.Contains(parts[k].Steps, backends.StepDrain) || d.Pool == nil {
+			continue
+		}
+		n++
+		for i := range d.Pool.Backends {
+			for _, r := range d.Pool.Backends[i].Replicas {
+				if d.Pool.Backends[i].Name == parts[k].Backend && r.URL == parts[k].Replica && r.State != backends.Hung {
+					return false
+				}
+			}
+		}
+	}
+	return n > 0
 }
 
 // give gives an order, with what the form's fields hold.

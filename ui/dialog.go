@@ -27,11 +27,23 @@ type reading struct{}
 
 func (reading) doing() string { return "" }
 
-// overlay draws a block over the middle of a screen of w by h.
+// inset is the width of a box that would have as much as most, on a screen of w
+// cells: where there is room it stands apart from the boxes behind it.
+func inset(w, most int) int {
+	if w >= 60 {
+		w -= 4
+	}
+	return min(w, most)
+}
+
+// overlay draws a block over the middle of a screen of w by h, with a blank cell
+// at either side where there is one: text that ends at a border reads on.
 func overlay(t *widget.Theme, screen, block string, w, h int) string {
 	lines, over := strings.Split(screen, "\n"), strings.Split(block, "\n")
 	bw := ansi.StringWidth(over[0])
 	x, y := max(0, (w-bw)/2), max(0, (h-len(over))/2)
+	before, behind := strings.Repeat(" ", min(1, x)), strings.Repeat(" ", min(1, max(0, w-x-bw)))
+	x, bw = x-len(before), bw+len(before)+len(behind)
 	for i, o := range over {
 		if y+i >= len(lines) {
 			break
@@ -44,7 +56,7 @@ func overlay(t *widget.Theme, screen, block string, w, h int) string {
 			right = ansi.TruncateLeft(right, ansi.StringWidth(right)-n+1, "")
 			right = strings.Repeat(" ", max(0, n-ansi.StringWidth(right))) + right
 		}
-		lines[y+i] = left + o + right
+		lines[y+i] = left + before + o + behind + right
 	}
 	return strings.Join(lines, "\n")
 }

@@ -56,7 +56,11 @@ func (d *explainDialog) look() bool {
 
 func (d *explainDialog) bindings() []key.Binding {
 	k := &d.m.keys
-	return append([]key.Binding{k.Copy, k.Close, k.Scrolling.Up, k.Scrolling.Down}, d.m.useful(d.ref, k.Cancel, k.CancelOrg, k.Logs)...)
+	all := []key.Binding{k.Close, k.Copy}
+	if d.page.lines > d.page.rows {
+		all = append(all, k.Scrolling.Up, k.Scrolling.Down)
+	}
+	return append(all, d.m.useful(d.ref, k.Cancel, k.CancelOrg, k.Logs)...)
 }
 
 func (d *explainDialog) update(msg tea.Msg) (done bool, cmd tea.Cmd) {
@@ -89,12 +93,16 @@ func (d *explainDialog) view(t *widget.Theme, w, h int) string {
 	bw := min(w, 110)
 	inner := max(0, bw-6)
 	rows := d.what.Draw(widget.NewCanvas(t, inner, 0), 0)
-	bh := min(h, rows+4)
-	note := d.page.fit(rows, bh-4)
-	body := widget.NewCanvas(t, inner, max(0, bh-4))
+	pad := 1
+	if rows+4 > h { // rather a line more than a blank one
+		pad = 0
+	}
+	bh := min(h, rows+2+2*pad)
+	note := d.page.fit(rows, bh-2-2*pad)
+	body := widget.NewCanvas(t, inner, d.page.rows)
 	d.what.Draw(body, d.page.off)
 	c := widget.NewCanvas(t, bw-2, bh-2)
-	c.Lay(2, 1, body)
+	c.Lay(2, pad, body)
 	return widget.Box(t, bw, bh, true, widget.Title{Name: "request " + d.what.ID + " " + t.Dot + " " + d.what.Why, Note: note}, c.String())
 }
 

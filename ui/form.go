@@ -6,10 +6,8 @@ import (
 
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
-	"github.com/charmbracelet/x/ansi"
 
 	"pilothouse/ui/pane"
-	"pilothouse/ui/widget"
 )
 
 // field is a line of a form.
@@ -28,8 +26,11 @@ type form struct {
 	title   string
 	about   string // what others are told that the operator is about to do
 	facts   []pane.Fact
+	tell    func() []pane.Fact // what is so by now, in place of facts; nil: they stay
+	grave   string             // the label of the facts that say that nobody is left to serve; "": none does
 	fields  []*field
 	verb    string // on the other button
+	no      string // on the one that does nothing; "": Cancel
 	more    string // on a third one; "": there is none
 	also    func() tea.Cmd
 	looking bool   // what will come of it is not known yet
@@ -49,9 +50,35 @@ func (f *form) opened() *form {
 	return f
 }
 
+// bindings say what the keys do where the focus is.
 func (f *form) bindings() []key.Binding {
-	return []key.Binding{f.keys.Next, f.keys.Accept, f.keys.Close}
+	as := func(b key.Binding, words string) key.Binding {
+		return key.NewBinding(key.WithKeys(b.Keys()...), key.WithHelp(b.Help().Key, words))
+	}
+	at := f.at - len(f.fields)
+	if at < 0 {
+		return []key.Binding{as(f.keys.Accept, "next field"), as(f.keys.Previous, "back"), as(f.keys.Close, "close")}
+	}
+	all := []key.Binding{as(f.keys.Next, "next"), as(f.keys.Accept, strings.ToLower(f.labels()[at])), as(f.keys.Close, "close")}
+	if f.must() >= 0 && !f.ready() {
+		all = append(all, key.NewBinding(key.WithKeys("a"), key.WithHelp("letters", "type the name")))
+	}
+	return all
 }
+
+// must is the field of the name that has to be typed; -1: there is none.
+func (f *form) must() int {
+	return slices.IndexFunc(f.fields, func(fi *field) bool { return fi.must != "" })
+}
+
+// ready tells whether nothing is in the way of doing it.
+func (f *form) ready() bool {
+	must := f.must()
+	return !f.looking && (must < 0 || f.fields[must].typed() == f.fields[must].must)
+}
+
+// typed is what a field holds.
+func (fi *field) typed() string { return strings.TrimSpace(fi.in.value()) }
 
 func (f *form) update(msg tea.Msg) (done bool, cmd tea.Cmd) {
 	typing := f.at < len(f.fields)
@@ -64,7 +91,7 @@ func (f *form) update(msg tea.Msg) (done bool, cmd tea.Cmd) {
 	}
 	// A name that has to be typed is typed there from whatever button: its letters
 	// are keys too, and q would close the form and leave the rest to the view below.
-	if must := slices.IndexFunc(f.fields, func(fi *field) bool { return fi.must != "" }); must >= 0 && !typing && strings.TrimSpace(k.Text) != "" {
+	if must := f.must(); must >= 0 && !typing && (strings.TrimSpace(k.Text) != "" || k.Code == tea.KeyBackspace) {
 		f.at, typing = must, true
 	}
 	n := len(f.fields) + len(f.labels())
@@ -99,7 +126,7 @@ func (f *form) accept() (done bool, cmd tea.Cmd) {
 	}
 	values := make([]string, len(f.fields))
 	for i, fi := range f.fields {
-		values[i] = strings.TrimSpace(fi.in.value())
+		values[i] = fi.typed()
 		if fi.must != "" && values[i] != fi.must {
 			f.wrong, f.at = "type "+fi.must+" to go on", i
 			return false, nil
@@ -111,87 +138,4 @@ func (f *form) accept() (done bool, cmd tea.Cmd) {
 		return false, cmd
 	}
 	return true, cmd
-}
-
-// formWidth is that of a form, inputWidth that of what is typed in it, and
-// shortInput the least of that which hints leave.
-const (
-	formWidth  = 72
-	inputWidth = 34
-	shortInput = 12
-)
-
-func (f *form) view(t *widget.Theme, w, h int) string {
-	bw := min(w, formWidth)
-	lines := factLines(t, f.facts, bw-6)
-	label := 0
-	for _, fi := range f.fields {
-		label = max(label, t.Width(widget.Clean(fi.label, t.ASCII())))
-	}
-	var wrong []string
-	if f.wrong != "" {
-		wrong = strings.Split(ansi.Wrap(widget.Clean(f.wrong, t.ASCII()), max(1, bw-8), ""), "\n")
-	}
-	tail := len(f.fields) + len(wrong) + 3 // with a blank line before, the buttons, and one below
-	bh := min(h, len(lines)+tail+3)
-	c := widget.NewCanvas(t, bw-2, bh-2)
-	// The fields and buttons stay when the facts have no room.
-	room := max(0, c.H-tail-1)
-	drawFacts(c, 2, 1, lines[:min(len(lines), room)])
-	y := max(0, c.H-tail) + 1
-	room = inputWidth
-	for _, fi := range f.fields { // a hint is worth more than room for a long text
-		room = min(room, max(shortInput, c.W-label-11-t.Width(fi.hint)))
-	}
-	for i, fi := range f.fields {
-		c.Text(2, y, label, widget.Muted, fi.label)
-		f.draw(c, 2+label+2, y, room, fi, f.at == i)
-		y++
-	}
-	for _, l := range wrong {
-		c.Text(2, y, c.W-3, widget.Bad, t.Bad+" "+l)
-		y++
-	}
-	f.buttons(c, max(y, c.H-2))
-	note := ""
-	if f.looking {
-		note = "looking"
-	}
-	return widget.Box(t, bw, bh, true, widget.Title{Name: f.title, Note: note}, c.String())
-}
-
-// draw shows a field between brackets that are w cells apart, with its hint.
-func (f *form) draw(c *widget.Canvas, x, y, w int, fi *field, focused bool) {
-	w = min(w, c.W-x-4)
-	if w < 1 {
-		return
-	}
-	st := widget.Plain
-	if focused {
-		st = widget.Focused
-	}
-	c.Text(x, y, 1, st, "[")
-	fi.in.draw(c, x+2, y, w, widget.Plain, focused)
-	c.Text(x+w+3, y, 1, st, "]")
-	c.Text(x+w+5, y, c.W-x-w-6, widget.Muted, fi.hint)
-}
-
-// labels are those of the buttons.
-func (f *form) labels() []string {
-	if f.more != "" {
-		return []string{"Cancel", f.verb, f.more}
-	}
-	return []string{"Cancel", f.verb}
-}
-
-func (f *form) buttons(c *widget.Canvas, y int) {
-	y = min(y, c.H-1)
-	x := 2
-	for i, label := range f.labels() {
-		style, text := widget.Plain, "  "+label+"  "
-		if f.at == len(f.fields)+i {
-			style, text = widget.Focused|widget.Inverse, "> "+label+" <"
-		}
-		x += c.Text(x, y, c.W-x, style, text) + 3
-	}
 }

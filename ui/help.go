@@ -27,6 +27,9 @@ type helpSection struct {
 }
 
 func (d *helpDialog) bindings() []key.Binding {
+	if d.page.lines <= d.page.rows {
+		return []key.Binding{d.keys.Close}
+	}
 	return []key.Binding{d.keys.Close, d.keys.Scrolling.Up, d.keys.Scrolling.Down}
 }
 
@@ -42,10 +45,12 @@ func (d *helpDialog) update(msg tea.Msg) (done bool, cmd tea.Cmd) {
 	return false, nil
 }
 
-// Of a column of the help: its width, and where the words begin.
+// Of a column of the help: its width, where the words begin behind the keys, and
+// their room.
 const (
 	helpColumn = 38
 	helpWords  = 13
+	helpRoom   = helpColumn - helpWords - 3
 )
 
 // helpLine is a line of the help: a heading, or a key and what it does.
@@ -54,23 +59,73 @@ type helpLine struct {
 	head      bool
 }
 
-func (d *helpDialog) lines() []helpLine {
+// lines are all there are, with paired keys on one.
+func (d *helpDialog) lines(paired bool) []helpLine {
 	var lines []helpLine
 	for _, s := range d.sections {
 		if len(lines) > 0 {
 			lines = append(lines, helpLine{})
 		}
 		lines = append(lines, helpLine{desc: s.title, head: true})
-		for _, k := range s.keys {
-			if k.Enabled() {
-				lines = append(lines, helpLine{key: k.Help().Key, desc: k.Help().Desc})
-			}
+		keys := slices.DeleteFunc(slices.Clone(s.keys), func(b key.Binding) bool { return !b.Enabled() })
+		if paired {
+			keys = d.paired(keys)
+		}
+		for _, k := range keys {
+			lines = append(lines, helpLine{key: k.Help().Key, desc: k.Help().Desc})
 		}
 		for _, n := range s.notes {
 			lines = append(lines, helpLine{desc: n})
 		}
 	}
 	return lines
+}
+
+// pairs are keys that belong together and share a line.
+func (k *keyMap) pairs() [][2]key.Binding {
+	s := k.Scrolling
+	all := [][2]key.Binding{{s.Up, s.Down}, {s.PageUp, s.PageDown}, {s.Top, s.Bottom}, {k.Drain, k.Undrain}, {k.Next, k.Previous},
+		{k.NextMatch, k.PrevMatch}, {k.Earlier, k.Later}, {k.PrevView, k.NextView}, {k.Refresh, k.Redraw}}
+	for i := 0; i+1 < len(k.Views); i += 2 {
+		all = append(all, [2]key.Binding{k.Views[i], k.Views[i+1]})
+	}
+	return all
+}
+
+// paired has two keys that belong together as one, where the first of them is;
+// unless they have been given longer names than a line takes.
+func (d *helpDialog) paired(keys []key.Binding) []key.Binding {
+	find := func(b key.Binding) int {
+		return slices.IndexFunc(keys, func(k key.Binding) bool { return k.Help() == b.Help() })
+	}
+	for _, p := range d.keys.pairs() {
+		i, k := find(p[0]), find(p[1])
+		one, other := p[0].Help(), p[1].Help()
+		name, words := one.Key+" "+other.Key, both(one.Desc, other.Desc)
+		if i < 0 || k < 0 || len(name) >= helpWords || len(words) > helpRoom {
+			continue
+		}
+		keys[min(i, k)] = key.NewBinding(key.WithKeys(append(p[0].Keys(), p[1].Keys()...)...), key.WithHelp(name, words))
+		keys = slices.Delete(keys, max(i, k), max(i, k)+1)
+	}
+	return keys
+}
+
+// both joins what two keys do, with the words that they have in common once:
+// "page up, down", "next, previous pane".
+func both(one, other string) string {
+	a, b := strings.Fields(one), strings.Fields(other)
+	most, n := min(len(a), len(b))-1, 0
+	for n < most && a[len(a)-1-n] == b[len(b)-1-n] {
+		n++
+	}
+	if n > 0 {
+		return strings.Join(a[:len(a)-n], " ") + ", " + other
+	}
+	for n < most && a[n] == b[n] {
+		n++
+	}
+	return one + ", " + strings.Join(b[n:], " ")
 }
 
 // headed is lines in columns of some rows, in which no heading is the last of its
@@ -90,12 +145,15 @@ func headed(all []helpLine, rows int) []helpLine {
 }
 
 // view has as many columns as it takes to show all at once; where there is no room
-// for so many, no blank lines, and in the end it scrolls.
+// for so many, two keys on a line or no blank lines, and in the end it scrolls.
 func (d *helpDialog) view(t *widget.Theme, w, h int) string {
-	all := d.lines()
+	all := d.lines(false)
 	room := max(1, h-2)
 	most := max(1, (w-4)/helpColumn)
 	if len(all) > most*room { // rather than to scroll
+		all = d.lines(true)
+	}
+	if len(all) > most*room {
 		all = slices.DeleteFunc(all, func(l helpLine) bool { return l == helpLine{} })
 	}
 	across := min(most, (len(all)+room-1)/room)
@@ -114,10 +172,10 @@ func (d *helpDialog) view(t *widget.Theme, w, h int) string {
 		case l.head:
 			c.Text(x, y, helpColumn-2, widget.Bold, l.desc)
 		case l.key == "":
-			c.Text(x+2, y, helpColumn-4, widget.Muted, l.desc)
+			c.Text(x+1, y, helpColumn-4, widget.Muted, l.desc)
 		default:
-			c.Text(x+2, y, helpWords-1, widget.Bold, l.key)
-			c.Text(x+2+helpWords, y, helpColumn-helpWords-4, widget.Plain, l.desc)
+			c.Text(x+1, y, helpWords-1, widget.Bold, l.key)
+			c.Text(x+1+helpWords, y, helpRoom, widget.Plain, l.desc)
 		}
 	}
 	return widget.Box(t, bw, bh, true, widget.Title{Name: "help", Note: note}, c.String())

@@ -18,8 +18,9 @@ import (
 // jobDialog shows how a job gets on, as every operator may.
 type jobDialog struct {
 	reading
-	m  *Model
-	id string
+	m    *Model
+	id   string
+	rows int // that it has had: it doesn't jump when it has less to say
 }
 
 // progress is the dialog of a job.
@@ -46,47 +47,86 @@ func (d *jobDialog) job() *backends.Job {
 	return nil
 }
 
+// bindings are the keys that work now: while it goes on the panel is only hidden,
+// and what it left out of work can be helped.
 func (d *jobDialog) bindings() []key.Binding {
-	return append([]key.Binding{d.m.keys.Close}, d.m.useful(pane.Ref{}, d.m.keys.CancelJob, d.m.keys.Logs)...)
+	k, j := &d.m.keys, d.job()
+	closes := "close"
+	if j != nil && j.State == backends.Running {
+		closes = "hide"
+	}
+	all := append([]key.Binding{key.NewBinding(key.WithKeys(k.Close.Keys()...), key.WithHelp(k.Close.Help().Key, closes))}, d.m.useful(pane.Ref{}, k.CancelJob)...)
+	if r := d.out(j); r != (pane.Ref{}) {
+		all = append(all, d.m.useful(r, k.Restart, k.Undrain)...)
+	}
+	if j != nil && d.container(j) != "" {
+		all = append(all, k.Logs)
+	}
+	return all
 }
 
 func (d *jobDialog) update(msg tea.Msg) (done bool, cmd tea.Cmd) {
 	k, ok := msg.(tea.KeyPressMsg)
+	j := d.job()
 	switch {
 	case !ok:
 	case key.Matches(k, d.m.keys.Close, d.m.keys.Accept, d.m.keys.Jobs):
 		return true, nil
 	case key.Matches(k, d.m.keys.CancelJob):
 		return false, d.m.begin(d.m.actionOf(k), pane.Ref{})
-	case key.Matches(k, d.m.keys.Logs):
-		if j := d.job(); j != nil {
-			for i := range j.Parts {
-				if p := &j.Parts[i]; p.State == backends.Running || len(j.Parts) == 1 {
-					d.m.showLogs(pane.Ref{Kind: pane.RefLog, ID: p.Container})
-					return true, nil
-				}
-			}
+	case key.Matches(k, d.m.keys.Restart, d.m.keys.Undrain):
+		if r := d.out(j); r != (pane.Ref{}) {
+			return true, d.m.begin(d.m.actionOf(k), r)
+		}
+	case key.Matches(k, d.m.keys.Logs) && j != nil:
+		if name := d.container(j); name != "" {
+			d.m.showLogs(pane.Ref{Kind: pane.RefLog, ID: name})
+			return true, nil
 		}
 	}
 	return false, nil
 }
 
-const jobWidth = 72
-
-func (d *jobDialog) view(t *widget.Theme, w, h int) string {
-	bw := min(w, jobWidth)
-	j := d.job()
-	if j == nil {
-		bh := min(h, 3)
-		c := widget.NewCanvas(t, bw-2, bh-2)
-		c.Text(2, 0, c.W-3, widget.Muted, "the job is forgotten by now")
-		return widget.Box(t, bw, bh, true, widget.Title{Name: "job " + d.id}, c.String())
+// container is the one to read the log of: that which the job is at, or else that
+// which did not come up, or else the last one that it was at.
+func (d *jobDialog) container(j *backends.Job) (name string) {
+	worth := -1
+	for i := range j.Parts {
+		p := &j.Parts[i]
+		w := 0
+		switch {
+		case p.State == backends.Running:
+			w = 3
+		case p.State == backends.Failed && len(p.Past) > 0:
+			w = 2
+		case len(p.Past) > 0:
+			w = 1
+		}
+		if p.Container != "" && w >= worth {
+			name, worth = p.Container, w
+		}
 	}
-	c := widget.NewCanvas(t, bw-2, max(0, h-2))
-	rows := pane.DrawJob(c, 1, 1, c.W-2, max(0, c.H-2), j, d.m.data.Now, d.m.data.Pool.Jobs...)
-	bh := min(h, rows+4)
-	c.Crop(bh - 2)
-	return widget.Box(t, bw, bh, true, widget.Title{Name: pane.JobTitle(j, d.m.data.Now)}, c.String())
+	return name
+}
+
+// out is a replica that the job has left out of work; the zero Ref: none is.
+func (d *jobDialog) out(j *backends.Job) pane.Ref {
+	if j == nil || j.State == backends.Running || d.m.data.Pool == nil {
+		return pane.Ref{}
+	}
+	for i := range d.m.data.Pool.Backends {
+		b := &d.m.data.Pool.Backends[i]
+		for k := range b.Replicas {
+			switch r := &b.Replicas[k]; {
+			case r.Drained == nil || r.Drained.Job != j.ID:
+			case len(b.Replicas) == 1:
+				return backend(b.Name)
+			default:
+				return pane.Ref{Kind: pane.RefReplica, Name: b.Name, ID: r.URL}
+			}
+		}
+	}
+	return pane.Ref{}
 }
 
 // errLooking keeps a form open while what it asked for is under way.
@@ -103,6 +143,7 @@ func (m *Model) run(id int, args []string) tea.Cmd {
 		var out, errOut bytes.Buffer
 		code := command(ctx, args, &out, &errOut)
 		told := strings.TrimSpace(strings.TrimPrefix(errOut.String(), "pilothouse: "))
+		told = strings.ReplaceAll(told, "--", "") // the flags are fields here
 		return func(m *Model) tea.Cmd {
 			f := m.form(id)
 			f.looking = false

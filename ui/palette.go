@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -18,6 +19,7 @@ type command struct {
 	name string
 	key  string // "": it has none
 	why  string // why it can't be done now; "": it can
+	own  bool   // it is about what is selected
 	do   func(*Model) tea.Cmd
 }
 
@@ -48,7 +50,7 @@ func (m *Model) acts() []command {
 	subject := m.subject()
 	var now, others, all, cant []command
 	add := func(a *action, r pane.Ref, keyed bool) {
-		c := command{name: a.title(), why: m.refusal(a, r), do: func(m *Model) tea.Cmd { return m.begin(a, r) }}
+		c := command{name: a.title(), why: m.refusal(a, r), own: keyed, do: func(m *Model) tea.Cmd { return m.begin(a, r) }}
 		if slices.Contains(a.kinds, r.Kind) {
 			c.name = a.name + " " + objectWords(a, r)
 		}
@@ -142,7 +144,12 @@ func (d *paletteDialog) bindings() []key.Binding {
 		key.NewBinding(key.WithKeys("up", "down"), key.WithHelp("up/down", "another"))}
 }
 
-// find looks for what was typed.
+// ownWorth is what it is worth, in the finder's points, that a command is about
+// what is selected: more than that another backend's name begins with a letter that
+// was typed.
+const ownWorth = 20
+
+// find looks for what was typed. What can't be done comes last.
 func (d *paletteDialog) find() {
 	d.found, d.at, d.off = d.found[:0], 0, 0
 	text := d.in.value()
@@ -156,7 +163,23 @@ func (d *paletteDialog) find() {
 	for i, c := range d.all {
 		names[i] = c.name
 	}
-	for _, m := range fuzzy.Find(text, names) {
+	found := fuzzy.Find(text, names)
+	worth := func(m fuzzy.Match) int {
+		if d.all[m.Index].own {
+			return m.Score + ownWorth
+		}
+		return m.Score
+	}
+	slices.SortStableFunc(found, func(a, b fuzzy.Match) int {
+		if x, y := d.all[a.Index].why != "", d.all[b.Index].why != ""; x != y {
+			if x {
+				return 1
+			}
+			return -1
+		}
+		return cmp.Compare(worth(b), worth(a))
+	})
+	for _, m := range found {
 		d.found = append(d.found, m.Index)
 	}
 }
@@ -226,5 +249,9 @@ func (d *paletteDialog) view(t *widget.Theme, w, h int) string {
 	if len(d.found) == 0 {
 		c.Text(2, 2, c.W-3, widget.Muted, "nothing is called so")
 	}
-	return widget.Box(t, bw, bh, true, widget.Title{Name: "commands", Note: fmt.Sprintf("%d of %d", len(d.found), len(d.all))}, c.String())
+	note := fmt.Sprintf("%d of %d", len(d.found), len(d.all))
+	if len(d.found) > d.rows {
+		note = fmt.Sprintf("%d-%d of %d", d.off+1, min(d.off+d.rows, len(d.found)), len(d.found))
+	}
+	return widget.Box(t, bw, bh, true, widget.Title{Name: "commands", Note: note}, c.String())
 }

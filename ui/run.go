@@ -120,7 +120,7 @@ func Run(ctx context.Context, o Options) error {
 	out := paint.New(t.out, t.size.Width, t.size.Height)
 	lost, sized := make(chan struct{}), make(chan struct{})
 	onSized := sync.OnceFunc(func() { close(sized) })
-	p := tea.NewProgram(shown{m, out},
+	p := tea.NewProgram(dashboard{m, out},
 		tea.WithoutRenderer(), // the screen writes all there is to write
 		tea.WithOutput(io.Discard),
 		tea.WithFPS(1), // the library's own ticker, which has nothing to do

@@ -112,9 +112,9 @@ func (t *tty) close() {
 	t.closers = nil
 }
 
-// shown is a dashboard as the terminal library runs it: the library has the keys and
+// dashboard is a dashboard as the terminal library runs it: the library has the keys and
 // the messages, and what the dashboard draws goes to a screen of ours.
-type shown struct {
+type dashboard struct {
 	*Model
 	screen *paint.Screen
 }
@@ -134,7 +134,7 @@ func say(s string) tea.Cmd { return func() tea.Msg { return said(s) } }
 func copied(text string) tea.Cmd { return say(ansi.SetSystemClipboard(text)) }
 
 // Update implements tea.Model.
-func (s shown) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+func (s dashboard) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
 		s.screen.Resize(msg.Width, msg.Height)
@@ -152,7 +152,7 @@ func (s shown) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 }
 
 // View implements tea.Model.
-func (s shown) View() tea.View {
+func (s dashboard) View() tea.View {
 	changed := s.dirty
 	v := s.Model.View()
 	if changed {
