@@ -123,7 +123,7 @@ func calm() pane.Data {
 	return pane.Data{Gateway: g, Pool: p, GPUs: u, Past: history(), Trends: flow{}, Now: night}
 }
 
-// flow are series that know a quarter of an hour.
+// flow are series that know a quarter of an hour, and what was used of a day.
 type flow struct{}
 
 func (flow) Series(m past.Metric, of string, end time.Time, step time.Duration, n int) []float64 {
@@ -132,10 +132,10 @@ func (flow) Series(m past.Metric, of string, end time.Time, step time.Duration, 
 		age := time.Duration(n-1-i) * step
 		v := 0.5 + 0.4*math.Sin(float64(end.Add(-age).Unix())/90+float64(len(of)))
 		switch {
+		case m == past.Spent && age <= 24*time.Hour:
+			v = spent(of, age)
 		case age > 15*time.Minute, m == past.Preempts, m == past.Errors:
 			v = math.NaN()
-		case m == past.Spent:
-			v = spent(of, age)
 		case m == past.FirstP95:
 			v *= 0.6
 		case m != past.KV:
@@ -147,10 +147,15 @@ func (flow) Series(m past.Metric, of string, end time.Time, step time.Duration, 
 }
 
 // spent is how much of a window was used some time ago: of a day of acme's most of
-// it in a run that goes on, else as much in each hour since the window began.
+// it in a run at its beginning, else as much in each hour since the window began.
 func spent(of string, age time.Duration) float64 {
 	if of == past.WindowName("acme", "", quota.TokensPerDay) {
-		return 0.914 - age.Hours()*0.058
+		const lately, late = 0.058, 2.2 // an hour, and hours since the run
+		began := night.Sub(night.Truncate(24 * time.Hour)).Hours()
+		if h := age.Hours(); h > late {
+			return (0.914 - lately*late) * (began - h) / (began - late)
+		}
+		return 0.914 - lately*age.Hours()
 	}
 	for _, o := range history().Quotas {
 		for i := range o.Windows {

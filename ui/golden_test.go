@@ -107,8 +107,8 @@ func TestGoldens(t *testing.T) {
 	}
 }
 
-// Each view, in each tier, in each look, on the bad night. Of the playgrounds ui/play
-// has more.
+// Each view, in each tier, in each look, on the bad night of a platform that tells all.
+// Of the playgrounds ui/play has more.
 func TestGoldenViews(t *testing.T) {
 	now := trouble().Now
 	room := talked(t, now)
@@ -119,13 +119,13 @@ func TestGoldenViews(t *testing.T) {
 	} {
 		for i, view := range viewNames {
 			for _, size := range [][2]int{{80, 24}, {120, 40}, {200, 60}} {
-				o := with(trouble())
+				o := with(wired())
 				o.Palette, o.Profile, o.ASCII = look.Palette, look.Profile, look.ASCII
 				o.Chat, o.Sheet = room, worked(now)
-				got := screen(o, size[0], size[1], fmt.Sprint(i+1))
+				got := logged(t, o, size[0], size[1], fmt.Sprint(i+1))
 				shape(t, got, size[0], size[1])
 				if look.ASCII {
-					onlyASCII(t, ansi.Strip(got))
+					onlyASCII(t, withoutLogged(ansi.Strip(got)))
 				}
 				golden(t, fmt.Sprintf("views/%s-%s-%dx%d.ansi", view, name, size[0], size[1]), got+"\n")
 			}

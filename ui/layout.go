@@ -66,7 +66,8 @@ func (m *Model) overview(t tier, w, h int) []slot {
 	if t == small {
 		graphs.full = min(graphs.full, 6+border)
 	}
-	events := band{panes: []pane.Pane{m.events}, widths: []int{w}}.sized(2, 5)
+	l, f = m.events.Rows()
+	events := band{panes: []pane.Pane{m.events}, widths: []int{w}}.sized(l, f)
 	requests := band{panes: []pane.Pane{m.requests}, widths: []int{w}}.sized(5, 1<<20)
 	bands := []band{rows, gpus, graphs, events, requests}
 	if t == large {
@@ -81,7 +82,7 @@ func (m *Model) overview(t tier, w, h int) []slot {
 	if t == medium {
 		// What happened has some rows before the graphs are any higher than they
 		// need to be, unless something would go for that.
-		for n := 4; n > 2; n-- {
+		for n := min(4, events.full-border); n > 2; n-- {
 			bands[3].least = n + border
 			if rows := share(h, bands); rows[2] >= 6+border && rows[3] > 0 && rows[4] > 0 {
 				heights = rows

@@ -30,6 +30,8 @@ func TestArrange(t *testing.T) {
 		}
 		return with(d)
 	}
+	quiet := calm()
+	quiet.Past.Events = quiet.Past.Events[:1]
 	none := with(calm())
 	none.GPUs = nil
 	for _, tt := range []struct {
@@ -46,6 +48,7 @@ func TestArrange(t *testing.T) {
 		{"between, lines for cards", with(calm()), 100, 30, "gpus 100x4, backends 100x5, traffic 55x8, quotas 45x8, events 100x4, requests 100x7"},
 		{"medium", with(calm()), 120, 40, "gpus 120x10, backends 120x5, traffic 66x10, quotas 54x10, events 120x6, requests 120x7"},
 		{"medium with trouble", with(trouble()), 120, 40, "gpus 120x10, backends 120x8, traffic 66x8, quotas 54x8, events 120x4, requests 120x7"},
+		{"medium, with little that has happened", with(quiet), 120, 40, "gpus 120x10, backends 120x5, traffic 66x12, quotas 54x12, events 120x4, requests 120x7"},
 		{"large", with(calm()), 200, 60, "gpus 150x10, backends 150x5, traffic 82x14, quotas 68x14, requests 150x29, events 50x29, logs 50x29"},
 		{"no gpus", none, 120, 40, "backends 120x5, traffic 66x14, quotas 54x14, events 120x7, requests 120x12"},
 		{"more gpus than cards have room", gpus(8), 120, 40, "gpus 120x10, backends 120x5, traffic 66x10, quotas 54x10, events 120x6, requests 120x7"},

@@ -24,7 +24,7 @@ type BackendView struct {
 // NewBackendView makes the view.
 func NewBackendView(t *widget.Theme, keys Scrolling) *BackendView {
 	return &BackendView{pic: picture{theme: t}, rows: newBackendRows(keys),
-		span: key.NewBinding(key.WithKeys("t"), key.WithHelp("t", "15 min / 24 h"))}
+		span: key.NewBinding(key.WithKeys("t"), key.WithHelp("t", gpuHours.name))}
 }
 
 // Title implements Pane.
@@ -68,6 +68,7 @@ func (p *BackendView) Update(msg tea.Msg) {
 		switch {
 		case key.Matches(msg, p.span):
 			p.day = !p.day
+			p.span.SetHelp("t", reachOf(!p.day).name)
 			p.pic.drop()
 		case p.rows.press(msg):
 			p.pic.drop()
@@ -138,6 +139,11 @@ func wholeBackend(all []backendRow, v *backendRow) *backendRow {
 	if v == nil || !v.lone {
 		return v
 	}
+	return wholeOf(all, v)
+}
+
+// wholeOf is the row of the backend that a row is of.
+func wholeOf(all []backendRow, v *backendRow) *backendRow {
 	for i := range all {
 		if all[i].b == v.b && all[i].r == nil {
 			return &all[i]

@@ -1,10 +1,13 @@
 package pane
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/charmbracelet/x/ansi"
 
 	"pilothouse/backends"
 	"pilothouse/ui/past"
@@ -192,6 +195,87 @@ func TestOldBackendsAreDimmed(t *testing.T) {
 			if dim := "38;2;148;148;148m" + figure; strings.Contains(fresh, dim) || !strings.Contains(old, dim) {
 				t.Errorf("%s: %s looks the same when it is old", name, figure)
 			}
+		}
+	}
+}
+
+// What stands beside a graph's name is what the list says, now as in a day's graph: a
+// newest sample that differs from it would have one doubt both.
+func TestGraphsAgreeWithTheList(t *testing.T) {
+	p := NewBackendView(theme(), NewScrolling())
+	d := calmBackends()
+	p.Update(d)
+	p.Select(Ref{Kind: RefBackend, Name: "chat"})
+	for _, reach := range [][2]string{{"╴15 min", "24 hours"}, {"╴18 h", "15 minutes"}} {
+		got := p.View(118, 36)
+		for _, w := range []string{reach[0], "running + waiting  6 + 0", "kv cache  71%", "tokens/s  197", "ttft p95  310 ms"} {
+			if !strings.Contains(ansi.Strip(got), w) {
+				t.Errorf("no %q in\n%s", w, got)
+			}
+		}
+		if other := p.span.Help().Desc; other != reach[1] {
+			t.Errorf("with %s on the axis its key says %q", reach[0], other)
+		}
+		p.Update(press("t"))
+	}
+	// Of a replica the graphs are its backend's, and so are the figures.
+	p = NewBackendView(theme(), NewScrolling())
+	d = rollingBackends()
+	p.Update(d)
+	whole := joinBackend(d, &d.Pool.Backends[1])
+	for i := range d.Pool.Backends[1].Replicas {
+		p.Select(Ref{Kind: RefReplica, Name: d.Pool.Backends[1].Name, ID: d.Pool.Backends[1].Replicas[i].URL})
+		if w := fmt.Sprintf("running + waiting  %d + %d", whole.running, whole.waiting()); !strings.Contains(ansi.Strip(p.View(198, 56)), w) {
+			t.Errorf("replica %d: no %q", i, w)
+		}
+	}
+}
+
+// What an engine told before it fell silent is not what it does now.
+func TestSilentEngineDoesNothing(t *testing.T) {
+	d := calmBackends()
+	for age, want := range map[time.Duration]string{time.Second: "engine 6 run, 0 wait", engineOld: "its engine doesn't tell"} {
+		d.Pool.Backends[1].Replicas[0].Engine.At = nightAgo(age)
+		p := NewBackendView(theme(), NewScrolling())
+		p.Update(d)
+		p.Select(Ref{Kind: RefBackend, Name: "chat"})
+		if got := ansi.Strip(p.View(118, 36)); !strings.Contains(got, want) {
+			t.Errorf("told %v ago: no %q in\n%s", age, want, got)
+		}
+	}
+}
+
+// Lines end between words, and not behind a number; all of the text is in them.
+func TestFirstLine(t *testing.T) {
+	for _, tt := range []struct {
+		text       string
+		w          int
+		line, rest string
+	}{
+		{"loading 74 s, 0 lost", 10, "loading", "74 s, 0 lost"},
+		{"loading 74 s, 0 lost", 13, "loading 74 s,", "0 lost"},
+		{"74 s", 2, "74", "s"},
+		{"3 in flight", 11, "3 in flight", ""},
+		{"of the 3 in flight", 9, "of the", "3 in flight"},
+		{"unbreakable", 4, "unbreakable", ""},
+	} {
+		if line, rest := firstLine(theme(), tt.text, tt.w); line != tt.line || rest != tt.rest {
+			t.Errorf("%q in %d cells: %q and %q, want %q and %q", tt.text, tt.w, line, rest, tt.line, tt.rest)
+		}
+	}
+	for w := 1; w < 40; w++ {
+		const all = "restarted with drain by bo: 3 in flight finished, loading 74 s, 0 lost"
+		var lines []string
+		for rest := all; rest != ""; {
+			var line string
+			line, rest = firstLine(theme(), rest, w)
+			lines = append(lines, line)
+			if len(line) > w && strings.Contains(line, " ") && rest != "" {
+				t.Errorf("%d cells: %q is too long", w, line)
+			}
+		}
+		if got := strings.Join(lines, " "); got != all {
+			t.Errorf("%d cells: %q", w, got)
 		}
 	}
 }

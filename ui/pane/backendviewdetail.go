@@ -38,7 +38,7 @@ func (p *BackendView) detail(c *widget.Canvas, y, h int, v *backendRow) {
 		y, h = y+n, h-n
 	}
 	p.facts(c, y, c.W, h-graphs, v, facts)
-	p.graphs(c, 1, y+h-graphs, c.W-2, graphs, v.b.Name, 2)
+	p.graphs(c, 1, y+h-graphs, c.W-2, graphs, v, 2)
 }
 
 // rule draws the line above the detail.
@@ -54,15 +54,7 @@ func (p *BackendView) rule(c *widget.Canvas, y int, v *backendRow) {
 	if v.r != nil {
 		x += c.Text(x, y, c.W-x-1, widget.Muted, " of "+v.b.Name)
 	}
-	hint := " t: 24 h "
-	if p.day {
-		hint = " t: 15 min "
-	}
-	if x+len(hint)+3 > c.W {
-		return
-	}
-	c.Text(c.W-len(hint)-2, y, len(hint), widget.Muted, hint)
-	if room := c.W - len(hint) - 5 - x; room > 12 && v.b.Model != "" {
+	if room := c.W - 3 - x; room > 12 && v.b.Model != "" {
 		n := c.Text(x, y, room, widget.Muted, " "+c.Theme.Dot+" "+v.b.Model)
 		c.Text(x+n, y, 1, widget.Muted, " ")
 	}
@@ -81,7 +73,7 @@ func (p *BackendView) right(c *widget.Canvas, x, y, w, h int, v *backendRow) {
 	if w >= 80 && h < 30 {
 		across = 2
 	}
-	p.graphs(c, x, y, w, h, v.b.Name, across)
+	p.graphs(c, x, y, w, h, v, across)
 }
 
 // panel draws the job under way, and returns the rows that took.
@@ -152,18 +144,26 @@ func drawWrapped(c *widget.Canvas, x, y, w, n int, st widget.Style, text string)
 }
 
 // firstLine cuts as many words off a text as w cells hold; rest is "" where all
-// of it does. Only as much of the text is looked at as fits.
+// of it does. A number stays with what it counts. Only as much of the text is looked
+// at as fits.
 func firstLine(t *widget.Theme, text string, w int) (line, rest string) {
 	part := text[:min(len(text), 8*max(w, 1))]
 	if len(part) == len(text) && t.Width(text) <= w {
 		return text, ""
 	}
+	most := 0
 	for at := len(part); ; {
 		at = strings.LastIndexByte(part[:at], ' ')
-		if at <= 0 {
+		switch {
+		case at <= 0 && most == 0:
 			return text, "" // one long word: it is cut where it is drawn
+		case at <= 0:
+			return part[:most], text[most+1:]
+		case t.Width(part[:at]) > w:
+			continue
 		}
-		if t.Width(part[:at]) <= w {
+		most = max(most, at)
+		if last := part[strings.LastIndexByte(part[:at], ' ')+1 : at]; last == "" || last[0] < '0' || last[0] > '9' {
 			return part[:at], text[at+1:]
 		}
 	}

@@ -83,7 +83,7 @@ func (f *backendFacts) health() {
 		}
 		life := "no check has succeeded yet"
 		if !r.LastOK.IsZero() {
-			life = "heard of " + widget.Age(f.d.Now.Sub(r.LastOK)) + " ago"
+			life = "last heard of " + widget.Age(f.d.Now.Sub(r.LastOK)) + " ago"
 		}
 		if r.State == backends.Healthy {
 			life = ""
@@ -117,9 +117,16 @@ func (f *backendFacts) work() {
 		}
 		parts = append(parts, text)
 	}
-	running, waiting, deferred := sumEngines(v.replicas(), func(e *backends.EngineStatus) int64 { return int64(e.Running) }),
-		sumEngines(v.replicas(), func(e *backends.EngineStatus) int64 { return int64(e.Waiting) }),
-		sumEngines(v.replicas(), func(e *backends.EngineStatus) int64 { return int64(e.Deferred) })
+	sum := func(of func(*backends.EngineStatus) int) int64 {
+		return sumEngines(v.replicas(), func(e *backends.EngineStatus) int64 {
+			if f.d.Now.Sub(e.At) >= engineOld {
+				return -1
+			}
+			return int64(of(e))
+		})
+	}
+	running, waiting, deferred := sum(func(e *backends.EngineStatus) int { return e.Running }),
+		sum(func(e *backends.EngineStatus) int { return e.Waiting }), sum(func(e *backends.EngineStatus) int { return e.Deferred })
 	switch {
 	case running < 0:
 		parts = append(parts, "its engine doesn't tell")

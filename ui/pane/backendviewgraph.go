@@ -54,7 +54,7 @@ func graphStep(span time.Duration, dots int) time.Duration {
 
 // graphs draws the history of a backend in w by h cells, side by side in so many
 // columns. Each column has an axis of its own; what has no room is left out.
-func (p *BackendView) graphs(c *widget.Canvas, x, y, w, h int, name string, across int) {
+func (p *BackendView) graphs(c *widget.Canvas, x, y, w, h int, v *backendRow, across int) {
 	gw := (w-(across-1)*2)/across - graphScale
 	if gw < 8 || h < 3 {
 		return
@@ -63,10 +63,7 @@ func (p *BackendView) graphs(c *widget.Canvas, x, y, w, h int, name string, acro
 		c.Text(x, y, w, widget.Muted, "no history")
 		return
 	}
-	span := quarter
-	if p.day {
-		span = day
-	}
+	span := reachOf(p.day).length
 	const axis = 2
 	step := graphStep(span, 2*gw)
 	if g := p.data.Gateway; g != nil && !p.day {
@@ -74,7 +71,7 @@ func (p *BackendView) graphs(c *widget.Canvas, x, y, w, h int, name string, acro
 		step = time.Duration(youngStep(known, 2*gw, int(step/time.Second))) * time.Second
 	}
 	end := p.data.Now.Truncate(step) // so that a picture moves on without changing its shape
-	all := p.histories(name, end, step, 2*gw)
+	all := p.histories(wholeOf(p.all, v), end, step, 2*gw)
 	down := (len(all) + across - 1) / across
 	for down > 1 && (h-axis)/down < 3 {
 		down--
@@ -85,13 +82,14 @@ func (p *BackendView) graphs(c *widget.Canvas, x, y, w, h int, name string, acro
 		g.draw(c, gx, gy, gw, each)
 	}
 	for i := range across {
-		p.axis(c, x+i*(gw+graphScale+2)+graphScale, y+down*each, gw, name, end, step)
+		p.axis(c, x+i*(gw+graphScale+2)+graphScale, y+down*each, gw, v.b.Name, end, step)
 	}
 }
 
-// histories are the graphs of a backend, the most important first.
-func (p *BackendView) histories(name string, end time.Time, step time.Duration, n int) []history {
-	get := func(m past.Metric) widget.Series { return p.data.Trends.Series(m, name, end, step, n) }
+// histories are the graphs of a backend, the most important first. What stands beside
+// their names is what the list has of it: a sample may be some seconds old.
+func (p *BackendView) histories(v *backendRow, end time.Time, step time.Duration, n int) []history {
+	get := func(m past.Metric) widget.Series { return p.data.Trends.Series(m, v.b.Name, end, step, n) }
 	running, waiting, flight := get(past.Running), get(past.Waiting), get(past.InFlight)
 	load := make(widget.Series, len(running))
 	for i := range load {
@@ -105,23 +103,25 @@ func (p *BackendView) histories(name string, end time.Time, step time.Duration, 
 	}
 	kv, tokens, first := get(past.KV), get(past.Tokens), get(past.FirstP95)
 	loadTop, tokenTop, firstTop := widget.Scale(load, 4), widget.Scale(tokens, 20), widget.Scale(first, 0.5)
-	run, wait := lastKnown(running), lastKnown(waiting)
-	if math.IsNaN(run) {
-		run = lastKnown(flight)
+	wait, loadStyle := "?", widget.Plain
+	if v.queued >= 0 || v.behind >= 0 {
+		wait = strconv.Itoa(v.waiting())
 	}
-	loadStyle := widget.Plain
-	if wait >= 0.5 {
+	if v.waiting() > 0 {
 		loadStyle = widget.Warn
 	}
-	percent := ""
-	if v := lastKnown(kv); !math.IsNaN(v) {
-		percent = fmt.Sprintf("%.0f%%", 100*min(v, 9.99))
+	percent, rate, ttft := "", "", ""
+	if !math.IsNaN(v.kv) {
+		percent = fmt.Sprintf("%.0f%%", 100*min(v.kv, 9.99))
+	}
+	if v.seen {
+		rate, ttft = v.rate("tok/s"), v.rate("ttft p95")
 	}
 	return []history{
-		{"running + waiting", load, loadTop, graphFigure(loadTop), wholeNumber(run) + " + " + wholeNumber(wait), loadStyle},
+		{"running + waiting", load, loadTop, graphFigure(loadTop), strconv.Itoa(v.running) + " + " + wait, loadStyle},
 		{"kv cache", kv, 1, "100%", percent, widget.Plain},
-		{"tokens/s", tokens, tokenTop, graphFigure(tokenTop), widget.Figure(lastKnown(tokens)), widget.Plain},
-		{"ttft p95", first, firstTop, graphFigure(firstTop) + "s", widget.Duration(time.Duration(lastKnown(first) * float64(time.Second))), widget.Plain},
+		{"tokens/s", tokens, tokenTop, graphFigure(tokenTop), rate, widget.Plain},
+		{"ttft p95", first, firstTop, graphFigure(firstTop) + "s", ttft, widget.Plain},
 	}
 }
 
@@ -131,24 +131,6 @@ func graphFigure(v float64) string {
 		return strconv.Itoa(int(v))
 	}
 	return widget.Figure(v)
-}
-
-// wholeNumber writes a count; "?" where there is none.
-func wholeNumber(v float64) string {
-	if math.IsNaN(v) || math.IsInf(v, 0) {
-		return "?"
-	}
-	return strconv.FormatFloat(math.Round(v), 'f', 0, 64)
-}
-
-// lastKnown is a series' newest sample, of the last three.
-func lastKnown(s widget.Series) float64 {
-	for i := len(s) - 1; i >= max(0, len(s)-3); i-- {
-		if !math.IsNaN(s[i]) {
-			return s[i]
-		}
-	}
-	return math.NaN()
 }
 
 // draw draws a graph of h rows, its name among them.

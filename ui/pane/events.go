@@ -105,9 +105,15 @@ func eventMark(t *widget.Theme, g past.Grade) (string, widget.Style) {
 	return t.Mark(st), st
 }
 
-// Rows are the lines that the pane can do with, and those that it would like, at
-// a width.
-func (p *Events) Rows(int) (least, full int) { return 3, 5 }
+// Rows are the lines that the pane can do with, and those that it would like: no more
+// than there are events.
+func (p *Events) Rows() (least, full int) {
+	n := 0
+	if p.past != nil {
+		n = len(p.past.Events)
+	}
+	return 2, min(max(n, 2), 5)
+}
 
 // Title implements Pane.
 func (p *Events) Title() (name, note string) {

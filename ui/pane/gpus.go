@@ -203,8 +203,11 @@ func (p *GPUs) beside(t *widget.Theme, d *gpuDevice, i int) (string, widget.Styl
 	g := d.g
 	switch i {
 	case 0:
-		if d.note != "" {
-			return d.note, d.state
+		if note := d.note; note != "" {
+			if len(d.xids) > 0 { // it stands below
+				note = strings.TrimSuffix(note, ", "+gpuXID(d.xids[0]))
+			}
+			return note, d.state
 		}
 		if g.Clock.Known() {
 			return "sm " + gpuWhole(g.Clock, " MHz"), widget.Muted

@@ -130,11 +130,7 @@ func (p *GPUView) Update(msg tea.Msg) {
 func (p *GPUView) pressed(k tea.KeyPressMsg) bool {
 	if key.Matches(k, p.span) {
 		p.hours = !p.hours
-		name := gpuHours.name
-		if p.hours {
-			name = gpuMinutes.name
-		}
-		p.span.SetHelp("t", name)
+		p.span.SetHelp("t", reachOf(!p.hours).name)
 		return true
 	}
 	if p.following() && key.Matches(k, p.keys.Up, p.keys.Down, p.keys.Left, p.keys.Right) {

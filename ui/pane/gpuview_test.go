@@ -628,3 +628,55 @@ func BenchmarkGPUView(b *testing.B) {
 		}
 	})
 }
+
+// A device's line has room for what tells its model from others, and for words as they
+// are.
+func TestGPULinesNameTheModel(t *testing.T) {
+	for name, want := range map[string]string{"NVIDIA L4": "L4", "NVIDIA H100 80GB HBM3": "H100", "NVIDIA RTX 4090": "RTX 4090", "NVIDIA A100-SXM4-80GB": "A100-SXM4-80GB", "Tesla": "Tesla", "": ""} {
+		if got := short(name)[:gpuModel(short(name))]; got != want {
+			t.Errorf("of %q %q tells it from others, want %q", name, got, want)
+		}
+	}
+	g := gpuLarge(3, "llama")
+	for w, want := range map[int]string{1: "3 H100", 6: "3 H100", 10: "3 H100", 11: "3 H100 80GB", 40: "3 H100 80GB HBM3"} {
+		if got := gpuTitle(&g, w); got != want {
+			t.Errorf("in %d cells it is %q, want %q", w, got, want)
+		}
+	}
+}
+
+// In a card of the overview an XID stands once, and what is wrong isn't cut for it.
+func TestGPUCardTellsAnXIDOnce(t *testing.T) {
+	d := gpuTrouble()
+	d.GPUs.Events = d.GPUs.Events[1:2] // of the one that hangs, an hour ago
+	d.GPUs.Events[0].At, d.GPUs.Events[0].Last = noon.Add(-9*time.Minute), noon.Add(-9*time.Minute)
+	p := NewGPUs(theme(), NewScrolling())
+	p.Update(d)
+	got := ansi.Strip(p.View(118, 8))
+	if n := strings.Count(got, "XID 31"); n != 1 || !strings.Contains(got, "NVML hung 12 s ") && !strings.Contains(got, "NVML hung 14 s ") {
+		t.Errorf("XID 31 stands %d times in\n%s", n, got)
+	}
+}
+
+// Columns of devices stay where they are while one moves among them.
+func TestGPUColumnsStay(t *testing.T) {
+	d := gpuFleet()
+	d.GPUs.GPUs[39].Serves = "a-name-of-some-length"
+	p := gpuView(theme(), d)
+	heads := func() string {
+		for l := range strings.SplitSeq(ansi.Strip(p.View(138, 20)), "\n") {
+			if strings.Contains(l, "serves") {
+				return l
+			}
+		}
+		t.Fatal("there are no columns")
+		return ""
+	}
+	first := heads()
+	for i := range len(d.GPUs.GPUs) {
+		p.Update(press("j"))
+		if now := heads(); now != first {
+			t.Fatalf("at device %d the columns are\n%s\nand were\n%s", i, now, first)
+		}
+	}
+}

@@ -24,6 +24,14 @@ var (
 	gpuHours   = gpuSpan{"24 hours", 24 * time.Hour, 10 * time.Second, []time.Duration{24 * time.Hour, 18 * time.Hour, 12 * time.Hour, 6 * time.Hour}}
 )
 
+// reachOf is how far back graphs go: a day, or not.
+func reachOf(day bool) gpuSpan {
+	if day {
+		return gpuHours
+	}
+	return gpuMinutes
+}
+
 // gpuTime lays moments out on the dot columns of a graph of w cells. Columns are
 // cut at whole multiples of their length, so that a picture moves on without
 // changing its shape.

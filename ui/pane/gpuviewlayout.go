@@ -139,8 +139,8 @@ func (p *GPUView) list(c *widget.Canvas, y, w, h, heads, told int) {
 	if p.following() && told >= from+h-heads { // the one that is told of is one of them
 		from, to = told-(h-heads)+1, told+1
 	}
-	table := newGPUTable(func(yield func(*gpuDevice) bool) {
-		for i := from; i < to; i++ {
+	table := newGPUTable(func(yield func(*gpuDevice) bool) { // of all, so that columns stay where they are
+		for i := range p.shown {
 			if !yield(p.row(i)) {
 				return
 			}
@@ -178,9 +178,4 @@ func (p *GPUView) history(d *gpuDevice, w int) widget.Series {
 }
 
 // reach is how far back graphs go.
-func (p *GPUView) reach() gpuSpan {
-	if p.hours {
-		return gpuHours
-	}
-	return gpuMinutes
-}
+func (p *GPUView) reach() gpuSpan { return reachOf(p.hours) }

@@ -179,9 +179,9 @@ func (s *gpuSheet) across() int {
 	return max(1, left/gpuFactWidth)
 }
 
-// drawFacts draws as many facts as fit, row by row.
+// drawFacts draws as many facts as fit, row by row; the last has the rest of its row.
 func (s *gpuSheet) drawFacts(x, y, w int, plan gpuPlan) int {
-	n, across := 0, s.across()
+	n, across, last := 0, s.across(), len(s.facts)-1
 	for i := range s.facts {
 		if n == plan.facts*across {
 			break
@@ -190,6 +190,9 @@ func (s *gpuSheet) drawFacts(x, y, w int, plan gpuPlan) int {
 			continue
 		}
 		from, to := gpuShareOut(w, across, n%across)
+		if i == last {
+			to = w // a uuid needs it
+		}
 		s.fact(x+from+1, y+n/across, to-from-2, &s.facts[i])
 		n++
 	}

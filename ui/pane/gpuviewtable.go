@@ -35,19 +35,21 @@ type gpuTable struct {
 // newGPUTable lays the columns out in w cells from x on.
 func newGPUTable(all iter.Seq[*gpuDevice], x, w int) gpuTable {
 	cols := gpuColumns
-	note := 0
+	name, serves, note := 0, 0, 0
 	for d := range all {
 		which := &cols[1]
-		n := len(place(d.g)) + 1 + min(len(d.g.Name), 24)
+		n := len(place(d.g)) + 1 + min(len(short(d.g.Name)), 24)
+		which.Width = max(which.Width, min(len(place(d.g))+1+gpuModel(short(d.g.Name)), 10))
 		if d.g.Host != "" { // the name of a host is needed to know which it is
 			which.Width = min(max(which.Width, n), 18)
 		}
-		which.Max = min(max(which.Max, n), 26)
+		name, serves = max(name, n), max(serves, len(d.g.Serves))
 		if d.g.MemTotal.Or(0) >= 100<<30 {
 			cols[7].Width = 12
 		}
 		note = max(note, len(d.note))
 	}
+	cols[1].Max, cols[2].Max = max(cols[1].Width, min(name, 26)), max(cols[2].Width, min(serves, cols[2].Max))
 	t := gpuTable{spans: widget.Fit(cols[:], w)}
 	t.noted = t.spans[len(t.spans)-1].Col == len(gpuColumns)-1
 	if !t.noted && note > cols[5].Width {
@@ -67,6 +69,27 @@ func newGPUTable(all iter.Seq[*gpuDevice], x, w int) gpuTable {
 	return t
 }
 
+// gpuModel is how much of a name tells one device from another, in bytes: up to the
+// first word with a figure, "RTX 4090" or "H100".
+func gpuModel(name string) int {
+	if at := strings.IndexAny(name, "0123456789"); at >= 0 {
+		if n := strings.IndexByte(name[at:], ' '); n >= 0 {
+			return at + n
+		}
+	}
+	return len(name)
+}
+
+// gpuTitle is a device's place and as many words of its name as have room in w cells.
+func gpuTitle(g *gpu.GPU, w int) string {
+	least := len(place(g)) + 1 + gpuModel(short(g.Name))
+	text := place(g) + " " + short(g.Name)
+	for len(text) > max(w, least) {
+		text = text[:strings.LastIndexByte(text, ' ')]
+	}
+	return text
+}
+
 // heads draws the names of the columns.
 func (t *gpuTable) heads(c *widget.Canvas, y int) { c.Heads(y, t.spans, gpuColumns[:]) }
 
@@ -79,7 +102,7 @@ func (t *gpuTable) row(c *widget.Canvas, y int, d *gpuDevice, history func(w int
 		case 0:
 			text, style = c.Theme.Mark(d.state), d.state
 		case 1:
-			text, style = place(g)+" "+short(g.Name), widget.Bold
+			text, style = gpuTitle(g, s.W), widget.Bold
 		case 2:
 			text, style = g.Serves, widget.Plain
 		case 3:

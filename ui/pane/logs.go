@@ -238,6 +238,7 @@ func (p *Logs) notes() []string {
 	}
 	lines := widget.Count(uint64(len(p.buf.all)))
 	switch n := p.count(); {
+	case !p.answered: // not 0 lines: nobody knows how many
 	case f.re != nil:
 		more := ""
 		if !p.hits.done(&p.buf) {
@@ -256,7 +257,7 @@ func (p *Logs) notes() []string {
 	switch {
 	case p.rewound && p.source.kind != LogPast:
 		add("until %s", p.now.UTC().Format(time.TimeOnly))
-	case p.sel == 0 && p.query.Follow && p.err == "":
+	case p.sel == 0 && p.query.Follow && p.err == "" && p.answered:
 		add("following")
 	}
 	return notes

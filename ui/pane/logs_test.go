@@ -752,3 +752,23 @@ func TestLogsKeys(t *testing.T) {
 		t.Error("v changes the picture")
 	}
 }
+
+// Of a log that has not been read nobody knows how many lines or errors it has: not 0.
+func TestLogsCountNothingUnread(t *testing.T) {
+	p := NewLogs(theme(), NewScrolling())
+	p.Update(logData("vllm"))
+	p.SetFocus(true)
+	if _, note := p.Title(); note != "" {
+		t.Errorf("unread, its note is %q", note)
+	}
+	if got := ansi.Strip(p.View(118, 36)); strings.Contains(got, "0 errors") || !strings.Contains(got, "– errors") || !strings.Contains(got, "– warnings") {
+		t.Errorf("unread:\n%s", got)
+	}
+	answer(p)
+	if _, note := p.Title(); note != "0 lines · following" {
+		t.Errorf("read, its note is %q", note)
+	}
+	if got := ansi.Strip(p.View(118, 36)); !strings.Contains(got, "0 errors") || !strings.Contains(got, "0 warnings") {
+		t.Errorf("read:\n%s", got)
+	}
+}

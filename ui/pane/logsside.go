@@ -72,8 +72,12 @@ func (p *Logs) drawCounts(c *widget.Canvas, y, w int) {
 		if n == 0 {
 			st = widget.Muted
 		}
+		text := c.Theme.None
+		if p.answered {
+			text = widget.Count(uint64(n))
+		}
 		c.Text(1, y, 1, st, c.Theme.Mark(st))
-		c.Right(3, y, 6, st, widget.Count(uint64(n)))
+		c.Right(3, y, 6, st, text)
 		if n == 1 {
 			what = strings.Replace(what, "s", " ", 1)
 		}
@@ -87,7 +91,7 @@ func (p *Logs) drawCounts(c *widget.Canvas, y, w int) {
 	count(y+1, p.buf.warnings, widget.Warn, "warnings")
 	if p.source.kind == LogContainer {
 		c.Text(1, y+2, 1, widget.Muted, stderrMark)
-		c.Text(10, y+2, w-10, widget.Muted, "stderr")
+		c.Text(3, y+2, w-3, widget.Muted, "on stderr")
 	}
 }
 

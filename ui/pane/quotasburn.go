@@ -162,7 +162,7 @@ func (d *burnDots) draw(c *widget.Canvas, x, y int, st widget.Style) {
 
 // burnAxis draws, below the graph, when the window began and when it begins anew,
 // at its ends; between them when it runs out, and now, if only as a tick where
-// there is no room for the word.
+// there is no room for the word. Its beginning is told where there is room left.
 func (p *Quotas) burnAxis(c *widget.Canvas, x, y, w int, b *burned, win *quotaWindow) {
 	taken := make([]bool, w)
 	put := func(at int, st widget.Style, label string) bool {
@@ -188,12 +188,12 @@ func (p *Quotas) burnAxis(c *widget.Canvas, x, y, w int, b *burned, win *quotaWi
 		label := c.Theme.Warn + quotaClock(win.out, p.now)
 		put(column(win.out), p.tone(widget.Warn), label)
 	}
+	if now := c.Theme.Tick + "now"; !put(b.now/2, widget.Muted, now) && !put(b.now/2-c.Theme.Width(now)+1, widget.Muted, "now"+c.Theme.Tick) {
+		put(b.now/2, widget.Muted, c.Theme.Tick)
+	}
 	if from := c.Theme.Tick + quotaAxis(win, b.start); !put(0, widget.Muted, from) {
 		from, _, _ = strings.Cut(from, " ") // the day alone, of a window of a day
 		put(0, widget.Muted, from)
-	}
-	if now := c.Theme.Tick + "now"; !put(b.now/2, widget.Muted, now) && !put(b.now/2-c.Theme.Width(now)+1, widget.Muted, "now"+c.Theme.Tick) {
-		put(b.now/2, widget.Muted, c.Theme.Tick)
 	}
 }
 

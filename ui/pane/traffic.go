@@ -42,7 +42,7 @@ const (
 
 // NewTraffic makes the pane.
 func NewTraffic(t *widget.Theme) *Traffic {
-	return &Traffic{pic: picture{theme: t}, spans: key.NewBinding(key.WithKeys("t"), key.WithHelp("t", "15 min or 24 h"))}
+	return &Traffic{pic: picture{theme: t}, spans: key.NewBinding(key.WithKeys("t"), key.WithHelp("t", gpuHours.name))}
 }
 
 // The graphs stand side by side from this width on, unless there are so many
@@ -91,6 +91,7 @@ func (p *Traffic) Update(msg tea.Msg) {
 	case tea.KeyPressMsg:
 		if key.Matches(msg, p.spans) && p.trends != nil {
 			p.day = !p.day
+			p.spans.SetHelp("t", reachOf(!p.day).name)
 			p.pic.drop()
 		}
 	}

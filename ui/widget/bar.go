@@ -3,7 +3,8 @@ package widget
 import "math"
 
 // Bar draws a share of 0 to 1 as a bar of w cells, in eighths of a cell where
-// the theme has them, on a track that tells its whole length. NaN, no data, draws a dash.
+// the theme has them, on a track that tells its whole length: a ground of its own, or
+// dots where there are too few colours. NaN, no data, draws a dash.
 func (c *Canvas) Bar(x, y, w int, st Style, share float64) {
 	if w <= 0 {
 		return

@@ -78,6 +78,9 @@ func NewTheme(l Look) *Theme {
 	if l.ASCII {
 		t.Glyphs = asciiGlyphs
 	}
+	if !l.ASCII && l.Profile <= colorprofile.ANSI { // there is no ground to tell a bar's length
+		t.Bars = append([]string{t.Dot}, t.Bars[1:]...)
+	}
 	p := l.pick()
 	for s := range t.seq {
 		t.seq[s] = "\x1b[" + p.sgr(Style(s), l.Profile) + "m"

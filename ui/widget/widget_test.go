@@ -121,26 +121,30 @@ func TestAgeAndCount(t *testing.T) {
 func TestBar(t *testing.T) {
 	for _, tt := range []struct {
 		share float64
-		want  string
+		want  string // on a ground of its own
+		dots  string // where there are too few colours for one
 		ascii string
 	}{
-		{0, "    ", "...."},
-		{0.001, "▏   ", "...."},
-		{0.5, "██  ", "##.."},
-		{0.53, "██▏ ", "##.."},
-		{1, "████", "####"},
-		{7, "████", "####"},
-		{math.NaN(), "–   ", "-   "},
+		{0, "    ", "····", "...."},
+		{0.001, "▏   ", "▏···", "...."},
+		{0.5, "██  ", "██··", "##.."},
+		{0.53, "██▏ ", "██▏·", "##.."},
+		{1, "████", "████", "####"},
+		{7, "████", "████", "####"},
+		{math.NaN(), "–   ", "–   ", "-   "},
 	} {
-		for _, ascii := range []bool{false, true} {
-			want := tt.want
-			if ascii {
-				want = tt.ascii
-			}
-			c := NewCanvas(NewTheme(Look{ASCII: ascii}), 4, 1)
+		for look, want := range map[Look]string{
+			{Profile: colorprofile.TrueColor}: tt.want,
+			{Profile: colorprofile.ANSI256}:   tt.want,
+			{Profile: colorprofile.ANSI}:      tt.dots,
+			{}:                                tt.dots,
+			{ASCII: true}:                     tt.ascii,
+			{Profile: colorprofile.TrueColor, ASCII: true}: tt.ascii,
+		} {
+			c := NewCanvas(NewTheme(look), 4, 1)
 			c.Bar(0, 0, 4, Plain, tt.share)
 			if got := text(c); got != want {
-				t.Errorf("Bar(%v), ASCII %v: %q, want %q", tt.share, ascii, got, want)
+				t.Errorf("Bar(%v), %+v: %q, want %q", tt.share, look, got, want)
 			}
 		}
 	}
