@@ -49,7 +49,7 @@ func (m *Model) middle(h int) []string {
 	for _, s := range m.slots {
 		body := s.pane.View(s.w-border, s.h-border)
 		name, note := s.pane.Title() // which may depend on what had room
-		box := widget.Box(m.theme, s.w, s.h, s.pane == m.now().focus, widget.Title{Key: m.leads(s.pane), Name: name, Note: note}, body)
+		box := widget.Box(m.theme, s.w, s.h, s.pane == m.now().focus && len(m.dialogs) == 0, widget.Title{Key: m.leads(s.pane), Name: name, Note: note}, body)
 		y := s.y
 		for line := range strings.SplitSeq(box, "\n") {
 			rows[y] += line

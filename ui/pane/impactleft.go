@@ -38,12 +38,20 @@ func (m *impact) queued(on []impacted) {
 }
 
 // others are the replicas of a backend that can take over: those that serve and
-// stay, and in a rolling job all but one.
+// stay, or of several that go one after the other all, since the others serve then.
 func (m *impact) others(on []impacted, b *backends.BackendStatus) (names []string) {
+	goes := func(r *backends.ReplicaStatus) bool {
+		return slices.ContainsFunc(on, func(o impacted) bool { return o.r == r && o.away() })
+	}
+	going := 0
 	for i := range b.Replicas {
-		r := &b.Replicas[i]
-		goes := slices.ContainsFunc(on, func(o impacted) bool { return o.r == r && o.away() })
-		if r.Available() && !goes {
+		if r := &b.Replicas[i]; r.Available() && goes(r) {
+			going++
+		}
+	}
+	inTurn := m.rolling() && going > 1
+	for i := range b.Replicas {
+		if r := &b.Replicas[i]; r.Available() && (inTurn || !goes(r)) {
 			names = append(names, replicaName(r))
 		}
 	}

@@ -163,8 +163,11 @@ func (p *jobPanel) step(part *backends.Part, s *backends.Step) {
 	l := jobPanelLine{name: string(s.Name), text: words, share: -1}
 	switch {
 	case !s.Ended.IsZero():
-		// How it stood on the way is no news any more.
-		l.worth, l.mark, l.style, l.took, l.text = worthPast, doneMark(p.t), widget.Good, stepTime(s.Ended.Sub(s.Began)), ""
+		// How it stood on the way is no news any more, but for who was broken off.
+		l.worth, l.mark, l.style, l.took = worthPast, doneMark(p.t), widget.Good, stepTime(s.Ended.Sub(s.Began))
+		if s.Name != backends.StepDrain {
+			l.text = ""
+		}
 		p.add(l)
 		return
 	case part.State != backends.Running:
