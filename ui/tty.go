@@ -112,7 +112,7 @@ func (t *tty) close() {
 	t.closers = nil
 }
 
-// dashboard is a dashboard as the terminal library runs it: the library has the keys and
+// dashboard is a Model as the terminal library runs it: the library has the keys and
 // the messages, and what the dashboard draws goes to a screen of ours.
 type dashboard struct {
 	*Model

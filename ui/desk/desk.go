@@ -60,7 +60,7 @@ type Desk struct {
 	writing  chan struct{} // a place for each note that is being written
 
 	mu      sync.Mutex
-	present map[*Presence]bool
+	present []*Presence // by when they came
 	kept    map[string]keptState
 }
 
@@ -74,7 +74,7 @@ func New(p Platform, o Options) *Desk {
 		log = slog.New(slog.DiscardHandler)
 	}
 	return &Desk{platform: p, opt: o, log: log, writing: make(chan struct{}, maxNotes),
-		present: make(map[*Presence]bool), kept: make(map[string]keptState)}
+		kept: make(map[string]keptState)}
 }
 
 // Seat gives an operator the means to act.

@@ -24,15 +24,21 @@ func (d *Desk) presentBut(me *Presence) []Presence {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	all := make([]Presence, 0, len(d.present))
-	for p := range d.present {
+	for _, p := range d.present {
 		if p != me {
 			all = append(all, *p)
 		}
 	}
-	slices.SortFunc(all, func(a, b Presence) int {
+	return all
+}
+
+// arrive puts somebody among those who are present, in their order. The caller has
+// d.mu.
+func (d *Desk) arrive(p *Presence) {
+	at, _ := slices.BinarySearchFunc(d.present, p, func(a, b *Presence) int {
 		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Name, b.Name), cmp.Compare(a.From, b.From))
 	})
-	return all
+	d.present = slices.Insert(d.present, at, p)
 }
 
 // Enter tells that the operator opened a dashboard; leave that they closed it.
@@ -42,13 +48,13 @@ func (s *Seat) Enter(ctx context.Context) (leave func()) {
 	d := s.desk
 	p := &Presence{Operator: s.who, Since: d.opt.Now()}
 	d.mu.Lock()
-	d.present[p] = true
+	d.arrive(p)
 	s.here = p
 	d.mu.Unlock()
 	d.note(ctx, s.who, "attach", "dashboard", "as "+string(s.who.Role))
 	return sync.OnceFunc(func() {
 		d.mu.Lock()
-		delete(d.present, p)
+		d.present = slices.DeleteFunc(d.present, func(other *Presence) bool { return other == p })
 		if s.here == p {
 			s.here = nil
 		}

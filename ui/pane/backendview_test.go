@@ -192,7 +192,7 @@ func TestOldBackendsAreDimmed(t *testing.T) {
 		}
 		old := p.View(118, 10)
 		for _, figure := range []string{"280 ms", "31.0", "155", "39%", "74%", "acme"} {
-			if dim := "38;2;148;148;148m" + figure; strings.Contains(fresh, dim) || !strings.Contains(old, dim) {
+			if dim := "38;5;246m" + figure; strings.Contains(fresh, dim) || !strings.Contains(old, dim) {
 				t.Errorf("%s: %s looks the same when it is old", name, figure)
 			}
 		}

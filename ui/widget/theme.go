@@ -179,18 +179,32 @@ func (p *palette) sgr(s Style, prof colorprofile.Profile) string {
 		return b.String()
 	}
 	if m != Plain {
-		b.WriteString(";38;2;" + rgb(p.rgb[m]))
+		b.WriteString(";38;5;" + entry(p.rgb[m]))
 	}
 	switch {
 	case s&Inverse != 0:
 	case s&Track != 0:
-		b.WriteString(";48;2;" + rgb(p.track))
+		b.WriteString(";48;5;" + entry(p.track))
 	case s&Selected != 0:
-		b.WriteString(";48;2;" + rgb(p.picked))
+		b.WriteString(";48;5;" + entry(p.picked))
 	}
 	return b.String()
 }
 
-func rgb(c uint32) string {
-	return strconv.Itoa(int(c>>16)) + ";" + strconv.Itoa(int(c>>8&0xff)) + ";" + strconv.Itoa(int(c&0xff))
+// entry is the number of a colour in the table of 256: of its cube of six levels for
+// each of red, green and blue, or of its greys.
+func entry(c uint32) string {
+	r, g, b := c>>16, c>>8&0xff, c&0xff
+	if r == g && g == b && r%10 == 8 && r <= 0xee { // the cube's own greys end in other digits
+		return strconv.Itoa(int(232 + (r-8)/10))
+	}
+	return strconv.Itoa(int(16 + 36*level(r) + 6*level(g) + level(b)))
+}
+
+// level is the step of the cube that has a value: 0, 95, 135, 175, 215 or 255.
+func level(v uint32) uint32 {
+	if v < 95 {
+		return 0
+	}
+	return (v - 55) / 40
 }

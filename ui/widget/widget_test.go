@@ -2,6 +2,7 @@ package widget
 
 import (
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -338,7 +339,7 @@ func TestThemesColour(t *testing.T) {
 				}
 			}
 		case l.Profile == colorprofile.ANSI:
-			if strings.Contains(s, "38;2") || strings.Contains(s, "48;2") {
+			if strings.Contains(s, "38;5") || strings.Contains(s, "48;5") {
 				t.Errorf("more than 16 colours: %q", s)
 			}
 		}
@@ -376,6 +377,24 @@ func TestContrast(t *testing.T) {
 			a, b := luminance(c), luminance(back)
 			if ratio := (max(a, b) + 0.05) / (min(a, b) + 0.05); ratio < 3 || ratio < 4.5 && Style(s) != Fill {
 				t.Errorf("%+v: %06x of meaning %d has a contrast of %.1f", l, c, s, ratio)
+			}
+		}
+	}
+}
+
+// Each colour is an entry of the table of 256, and is named by its number: terminals
+// that know no more colours than those show it as it is, the others in fewer bytes.
+func TestColoursAreInTheTable(t *testing.T) {
+	for _, l := range []Look{{Palette: Dark}, {Palette: Light}, {Palette: ColourBlind}, {Palette: ColourBlind, OnLight: true}} {
+		p := l.pick()
+		for _, c := range append(p.rgb[Plain+1:], p.picked, p.track) {
+			n, err := strconv.Atoi(entry(c))
+			if err != nil || n < 16 || n > 255 {
+				t.Errorf("%06x is entry %q", c, entry(c))
+				continue
+			}
+			if r, g, b, _ := ansi.IndexedColor(n).RGBA(); r>>8<<16|g>>8<<8|b>>8 != c {
+				t.Errorf("%06x is entry %d, which is %02x%02x%02x", c, n, r>>8, g>>8, b>>8)
 			}
 		}
 	}
