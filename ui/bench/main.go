@@ -77,7 +77,7 @@ func main() {
 	chosen := flag.String("parts", strings.Join(parts, ","), "what to measure")
 	flag.DurationVar(&p.span, "for", 12*time.Second, "how long each measurement takes; half of it for a turn of answers")
 	flag.DurationVar(&p.watch, "watch", 20*time.Second, "how long memory is watched beyond the measurement, at 120x40")
-	flag.IntVar(&p.sessions, "sessions", 10, "dashboards attached at once")
+	flag.IntVar(&p.sessions, "sessions", 30, "dashboards attached at once; the more, the less the demo's own ups and downs count")
 	flag.IntVar(&p.many, "many", 50, "dashboards attached while the gateway's answers are timed")
 	flag.IntVar(&p.turns, "turns", 8, "turns with and without these; an even `number`, 4 to 12")
 	flag.IntVar(&p.rate, "rate", 250, "requests a second while the gateway's answers are timed")
