@@ -178,7 +178,7 @@ func operateRequest(t *testing.T, d *demoSite, me string) {
 	o.keys("Up", "as a test")
 	o.sees(`\[ as a test +\]`)
 	o.keys("Down")
-	o.accept("Cancel it")
+	o.accept("Cancel request")
 	o.sees(`request \w+ is cancelled`, `visitor/demo .*stopped`)
 	select {
 	case answer := <-ended:

@@ -244,11 +244,11 @@ func (o operator) filter(text string) {
 	o.loses(`enter keeps it`)
 }
 
-// accept goes from a dialog's Cancel, which has the focus, to the button behind it,
+// accept goes from a dialog's way out, which has the focus, to the button behind it,
 // and presses that.
 func (o operator) accept(button string) {
 	o.t.Helper()
-	o.sees(`> Cancel <`)
+	o.sees(`> (Cancel|Keep it) <`)
 	o.keys("Tab")
 	o.sees(`> ` + button + ` <`)
 	o.keys("Enter")
