@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"runtime"
@@ -16,6 +17,7 @@ import (
 	"github.com/charmbracelet/colorprofile"
 
 	"pilothouse/ui/desk"
+	"pilothouse/ui/paint"
 	"pilothouse/ui/widget"
 )
 
@@ -115,6 +117,7 @@ type colleague struct {
 	stays   bool
 	pressed int // keys
 	m       *Model
+	shown   dashboard // m, on a terminal that takes all
 	seat    *desk.Seat
 	depart  func()
 	views   map[string]bool // that were shown
@@ -145,20 +148,22 @@ func (c *colleague) come(p *shift) {
 		Palette: widget.Dark, Profile: colorprofile.TrueColor,
 		Save:     func(context.Context, *desk.Seat, time.Time) (string, error) { return "/tmp/incident.tar.gz", nil },
 		SaveText: func(name, _ string) (string, error) { return "/tmp/" + name, nil }})
-	c.m.Update(tea.WindowSizeMsg{Width: c.w, Height: c.h})
-	c.m.View()
+	c.shown = dashboard{c.m, paint.New(io.Discard, c.w, c.h)}
+	c.shown.Update(tea.WindowSizeMsg{Width: c.w, Height: c.h})
+	c.shown.View()
 }
 
 func (c *colleague) leave() {
 	c.depart()
+	_ = c.shown.screen.Close() // nothing fails there
 	c.m.close()
 }
 
 // second is what their screen and they do in one.
 func (c *colleague) second(t *testing.T, p *shift) {
-	c.m.Update(tick{})
-	c.m.Update(logTick{})
-	c.m.View()
+	c.shown.Update(tick{})
+	c.shown.Update(logTick{})
+	c.shown.View()
 	do(c.m, round[(c.first+c.pressed)%len(round)])
 	c.pressed++
 	c.views[c.m.now().name] = true
