@@ -76,19 +76,27 @@ const (
 	mostLine  = 200 // bytes of it
 )
 
-// lastLine says what the container wrote last.
+// lastLine says what the container wrote last. The engine breaks the log of one off
+// that it is about to start again, so that a second look may see what the first did
+// not.
 func (s *doing) lastLine() string {
 	last := ""
-	err := s.p.house.engine.Logs(s.ctx, s.p.name, docker.LogOptions{Since: s.p.since, Tail: lastLines}, func(line docker.Line) {
-		if text := strings.TrimSpace(line.Text); text != "" {
-			last = text
+	var err error
+	for range 2 {
+		err = s.p.house.engine.Logs(s.ctx, s.p.name, docker.LogOptions{Since: s.p.since, Tail: lastLines}, func(line docker.Line) {
+			if text := strings.TrimSpace(line.Text); text != "" {
+				last = text
+			}
+		})
+		if err == nil || last != "" {
+			break
 		}
-	})
+	}
 	switch {
+	case last != "":
+		return fmt.Sprintf("its log's last line: %q", strings.ToValidUTF8(last[:min(len(last), mostLine)], ""))
 	case err != nil:
 		return "its log can't be read"
-	case last == "":
-		return "its log is empty"
 	}
-	return fmt.Sprintf("its log's last line: %q", strings.ToValidUTF8(last[:min(len(last), mostLine)], ""))
+	return "its log is empty"
 }
