@@ -18,5 +18,9 @@ func newPage(w, h int) *page {
 	return p
 }
 
+// Close ends the answers, which is all that goes on. The emulator's own Close is none
+// that may be called while they are read.
+func (p *page) Close() error { return p.InputPipe().(io.Closer).Close() }
+
 // shows is whether a text stands in a row.
 func (p *page) shows(text string) bool { return strings.Contains(p.String(), text) }
