@@ -49,7 +49,6 @@ func (m *Model) drain(r pane.Ref) tea.Cmd {
 		},
 		fields: []*field{{label: "note", in: newInput(""), hint: "for the audit"}}}
 	if last {
-		f.grave = leftAfter
 		f.fields = append(f.fields, &field{label: "type " + names[0] + " to confirm", must: names[0], in: newInput("")})
 	}
 	drains := m.opts.Seat.Platform().Drains

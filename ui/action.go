@@ -217,7 +217,6 @@ func (m *Model) previewed(f *form, o backends.Order, drains bool, parts []backen
 		f.fields[0].hint = "hung: 1s is enough"
 	}
 	if last {
-		f.grave = leftAfter
 		must := "all"
 		if len(o.Names) == 1 {
 			must = o.Names[0]
@@ -230,9 +229,6 @@ func (m *Model) previewed(f *form, o backends.Order, drains bool, parts []backen
 		f.do = func(values []string) (tea.Cmd, error) { return m.give(o, drains, values) }
 	}
 }
-
-// leftAfter is the label of what an impact says of those that are left to serve.
-const leftAfter = "left after"
 
 // stuck tells whether all that is to be drained hangs, so that nothing there will
 // end however long it gets.

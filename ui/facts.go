@@ -57,6 +57,7 @@ func (d *factsDialog) view(t *widget.Theme, w, h int) string {
 type factLine struct {
 	label, text string
 	at          int // where the text begins
+	grave       bool
 }
 
 // factLines wraps facts to w cells.
@@ -79,7 +80,7 @@ func factLines(t *widget.Theme, facts []pane.Fact, w int) []factLine {
 			text = text[:maxFact]
 		}
 		for l := range strings.SplitSeq(ansi.Wrap(text, max(1, w-at), ""), "\n") {
-			lines = append(lines, factLine{label, l, at})
+			lines = append(lines, factLine{label, l, at, f.Grave})
 			label = ""
 		}
 	}

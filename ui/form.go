@@ -27,7 +27,6 @@ type form struct {
 	about   string // what others are told that the operator is about to do
 	facts   []pane.Fact
 	tell    func() []pane.Fact // what is so by now, in place of facts; nil: they stay
-	grave   string             // the label of the facts that say that nobody is left to serve; "": none does
 	fields  []*field
 	verb    string // on the other button
 	no      string // on the one that does nothing; "": Cancel

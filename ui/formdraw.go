@@ -96,9 +96,7 @@ func (f *form) told(t *widget.Theme, w int) (lines []toldLine) {
 	for _, l := range factLines(t, facts, w) {
 		mark := ""
 		if l.label != "" {
-			grade = tellFact
-			// Of several backends some may have replicas left.
-			if l.label == f.grave && strings.Contains(" "+l.text, " 0 of ") {
+			if grade = tellFact; l.grave {
 				grade, mark = tellGrave, t.Bad
 			}
 		}

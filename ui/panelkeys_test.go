@@ -97,7 +97,7 @@ func TestImpactInLittleRoom(t *testing.T) {
 
 // Of several backends only those are marked that would be left with none.
 func TestImpactMarksTheGrave(t *testing.T) {
-	f := &form{grave: leftAfter, facts: []pane.Fact{{Label: leftAfter, Text: "chat 10 of 12 replicas"}, {Label: leftAfter, Text: "text2sql 0 of 1 replica"}, {Label: "queued", Text: "0 of 3"}}}
+	f := &form{facts: []pane.Fact{{Label: "left after", Text: "chat 10 of 12 replicas"}, {Label: "left after", Text: "text2sql 0 of 1 replica", Grave: true}, {Label: "queued", Text: "0 of 3"}}}
 	th := widget.NewTheme(looks["none"])
 	var got []bool
 	for _, l := range f.told(th, 60) {

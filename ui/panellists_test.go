@@ -88,11 +88,11 @@ func TestHelpFits(t *testing.T) {
 func TestOverlayStandsApart(t *testing.T) {
 	th := widget.NewTheme(looks["none"])
 	for _, of := range [][3]string{
-		{"abcdefgh", "XX", "ab XX gh"},
-		{"abcdefgh", "XXXXXX", " XXXXXX "},
-		{"abcdefgh", "XXXXXXXX", "XXXXXXXX"},
-		{"東京都庁", "XX", "東 XX 庁"},
-		{"a東京都b", "XX", "a  XX  b"},
+		{"abcdefgh", "##", "ab ## gh"},
+		{"abcdefgh", "######", " ###### "},
+		{"abcdefgh", "########", "########"},
+		{"東京都庁", "##", "東 ## 庁"},
+		{"a東京都b", "##", "a  ##  b"},
 	} {
 		if got := ansi.Strip(overlay(th, of[0], of[1], 8, 1)); got != of[2] {
 			t.Errorf("%s over %s: %q, want %q", of[1], of[0], got, of[2])

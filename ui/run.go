@@ -13,7 +13,6 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/colorprofile"
-	"golang.org/x/term"
 
 	"pilothouse/backends"
 	"pilothouse/gateway"
@@ -77,7 +76,7 @@ type Options struct {
 	ASCII   bool                 // draw without Unicode
 	Profile colorprofile.Profile // Unknown: what Environ says of the terminal
 
-	Input   io.Reader // nil: standard input, or the controlling terminal where that is none
+	Input   io.Reader // nil: standard input
 	Output  io.Writer // nil: standard output
 	Environ []string  // of the terminal's side; nil: the process's
 
@@ -210,9 +209,6 @@ const (
 func (o Options) withDefaults() Options {
 	if o.Palette == "" {
 		o.Palette = widget.Auto
-	}
-	if o.Input == nil && term.IsTerminal(int(os.Stdin.Fd())) {
-		o.Input = os.Stdin
 	}
 	if o.Environ == nil {
 		o.Environ = os.Environ()

@@ -26,20 +26,10 @@ type tty struct {
 }
 
 // takeOver makes the terminal one of single keys, until it is closed.
-func takeOver(o *Options) (_ *tty, err error) {
+func takeOver(o *Options) (*tty, error) {
 	t := &tty{in: o.Input, out: o.Output, size: o.Size, sizes: o.Sizes}
-	defer func() {
-		if err != nil {
-			t.close()
-		}
-	}()
-	if t.in == nil { // standard input is something else
-		f, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
-		if err != nil {
-			return nil, fmt.Errorf("open the terminal: %w", err)
-		}
-		t.closers = append(t.closers, func() { _ = f.Close() })
-		t.in = f
+	if t.in == nil {
+		t.in = os.Stdin
 	}
 	if t.out == nil {
 		t.out = os.Stdout

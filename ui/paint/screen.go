@@ -78,10 +78,10 @@ func (s *Screen) Redraw() { s.change(func() { s.again = true }) }
 func (s *Screen) Synchronize() { s.change(func() { s.want.atomic = true }) }
 
 // change is made to what is wanted.
-func (s *Screen) change(make func()) {
+func (s *Screen) change(how func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	make()
+	how()
 	s.poke()
 }
 

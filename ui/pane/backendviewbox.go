@@ -179,7 +179,7 @@ func describeBackend(t *widget.Theme, v *backendRow, d Data) (title string, fact
 	}
 	label := "events"
 	for _, e := range backendEvents(d.Past, v.b.Name, 20) {
-		facts = append(facts, Fact{label, e.At.UTC().Format("15:04:05 ") + e.Text})
+		facts = append(facts, Fact{Label: label, Text: e.At.UTC().Format("15:04:05 ") + e.Text})
 		label = ""
 	}
 	return title, facts

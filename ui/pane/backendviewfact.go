@@ -35,7 +35,7 @@ func (f *backendFacts) add(style widget.Style, label string, parts ...string) {
 		}
 	}
 	if len(kept) > 0 {
-		f.all = append(f.all, backendFact{Fact{label, strings.Join(kept, " "+f.t.Dot+" ")}, style, math.NaN()})
+		f.all = append(f.all, backendFact{Fact{Label: label, Text: strings.Join(kept, " "+f.t.Dot+" ")}, style, math.NaN()})
 	}
 }
 

@@ -209,10 +209,10 @@ func (p *Events) Describe() (title string, facts []Fact) {
 		return "", nil
 	}
 	return "event of " + quotaStamp(r.At), []Fact{
-		{"what", r.Text},
-		{"of", r.Object},
-		{"kind", string(r.Kind)},
-		{"grade", eventGrade(r.Grade)},
-		{"when", widget.Age(p.now.Sub(r.At)) + " ago"},
+		{Label: "what", Text: r.Text},
+		{Label: "of", Text: r.Object},
+		{Label: "kind", Text: string(r.Kind)},
+		{Label: "grade", Text: eventGrade(r.Grade)},
+		{Label: "when", Text: widget.Age(p.now.Sub(r.At)) + " ago"},
 	}
 }

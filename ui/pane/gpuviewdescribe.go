@@ -36,7 +36,7 @@ func (a *gpuAccount) add(label, text string) {
 	if text == "" {
 		text = a.t.None
 	}
-	a.facts = append(a.facts, Fact{label, text})
+	a.facts = append(a.facts, Fact{Label: label, Text: text})
 }
 
 // measured adds a reading, with its age where that is not what one expects.

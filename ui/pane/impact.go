@@ -36,7 +36,7 @@ func Impact(o backends.Order, parts []backends.Part, d Data) (facts []Fact, last
 }
 
 func (m *impact) add(label, format string, args ...any) {
-	m.facts = append(m.facts, Fact{label, fmt.Sprintf(format, args...)})
+	m.facts = append(m.facts, Fact{Label: label, Text: fmt.Sprintf(format, args...)})
 }
 
 // impacted is a replica that the order is about.

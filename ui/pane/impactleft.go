@@ -99,6 +99,7 @@ func (m *impact) left(on []impacted) (last bool) {
 			who = i.b.Name + " "
 		}
 		m.add("left after", "%s%d of %s%s", who, max(n, 0), plainCount(len(i.b.Replicas), "replica"), how)
+		m.facts[len(m.facts)-1].Grave = n <= 0
 	}
 	return last
 }

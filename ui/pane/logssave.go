@@ -70,7 +70,7 @@ func (p *Logs) Describe() (title string, facts []Fact) {
 	e := p.line(p.find(p.sel))
 	add := func(label, text string) {
 		if text != "" {
-			facts = append(facts, Fact{label, text})
+			facts = append(facts, Fact{Label: label, Text: text})
 		}
 	}
 	if !e.at.IsZero() {
@@ -105,10 +105,10 @@ func writtenFacts(raw string) []Fact {
 		if piece == "" { // no text at all
 			piece = rest[:min(len(rest), logFactBytes)]
 		}
-		facts, label, rest = append(facts, Fact{label, piece}), "", rest[len(piece):]
+		facts, label, rest = append(facts, Fact{Label: label, Text: piece}), "", rest[len(piece):]
 	}
 	if rest != "" {
-		facts = append(facts, Fact{"", widget.Count(uint64(len(rest))) + " bytes more"})
+		facts = append(facts, Fact{Text: widget.Count(uint64(len(rest))) + " bytes more"})
 	}
 	return facts
 }

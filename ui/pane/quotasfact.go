@@ -39,23 +39,23 @@ func (p *Quotas) Describe() (title string, facts []Fact) {
 // windowFacts tell all of a window.
 func (p *Quotas) windowFacts(w *quotaWindow, label string) []Fact {
 	if w.limit <= 0 {
-		return []Fact{{label, quotaCount(w.used) + " used, no limit"}}
+		return []Fact{{Label: label, Text: quotaCount(w.used) + " used, no limit"}}
 	}
 	facts := []Fact{
-		{label, fmt.Sprintf("%s of %s used, %.1f %%", quotaCount(w.used), quotaCount(w.limit), 100*w.share())},
-		{"", fmt.Sprintf("%s reserved by requests in flight here, %s left", quotaCount(w.reserved), quotaCount(max(0, w.limit-w.used-w.reserved)))},
+		{Label: label, Text: fmt.Sprintf("%s of %s used, %.1f %%", quotaCount(w.used), quotaCount(w.limit), 100*w.share())},
+		{Text: fmt.Sprintf("%s reserved by requests in flight here, %s left", quotaCount(w.reserved), quotaCount(max(0, w.limit-w.used-w.reserved)))},
 	}
 	switch {
 	case math.IsNaN(w.pace):
-		facts = append(facts, Fact{"", "its pace is not known yet"})
+		facts = append(facts, Fact{Text: "its pace is not known yet"})
 	default:
-		facts = append(facts, Fact{"", w.perHour() + " of late, the busiest moment left out"})
+		facts = append(facts, Fact{Text: w.perHour() + " of late, the busiest moment left out"})
 	}
 	text := w.fate(p.now, 80)
 	if !w.out.IsZero() && !w.spent() {
 		text += ", in " + widget.Age(w.out.Sub(p.now))
 	}
-	return append(facts, Fact{"", text}, Fact{"", "begins anew " + quotaStamp(w.resets) + ", in " + widget.Age(w.resets.Sub(p.now))})
+	return append(facts, Fact{Text: text}, Fact{Text: "begins anew " + quotaStamp(w.resets) + ", in " + widget.Age(w.resets.Sub(p.now))})
 }
 
 // orgFacts tell who uses an organisation's quota, and what was granted.
@@ -66,21 +66,21 @@ func (p *Quotas) orgFacts(org *quotaRow) []Fact {
 	total := p.users.of(name)
 	for i := range p.users.all {
 		if u := &p.users.all[i]; u.org == name && u.tokens > 0 {
-			facts = append(facts, Fact{label, fmt.Sprintf("%s: %s tok/s, %s of the organisation's", u.name, widget.Figure(u.tokens), quotaPercent(u.tokens/total))})
+			facts = append(facts, Fact{Label: label, Text: fmt.Sprintf("%s: %s tok/s, %s of the organisation's", u.name, widget.Figure(u.tokens), quotaPercent(u.tokens/total))})
 			label = ""
 		}
 	}
 	label = "grants"
 	for i := range p.all {
 		if r := &p.all[i]; r.org == org.org && r.grant != nil {
-			facts = append(facts, Fact{label, grantLine(r.grant, p.now)})
+			facts = append(facts, Fact{Label: label, Text: grantLine(r.grant, p.now)})
 			label = ""
 		}
 	}
 	label = "keys with limits"
 	for i := range p.all {
 		if r := &p.all[i]; r.org == org.org && r.ref.Kind == RefKey {
-			facts = append(facts, Fact{label, r.ref.ID})
+			facts = append(facts, Fact{Label: label, Text: r.ref.ID})
 			label = ""
 		}
 	}
@@ -94,12 +94,12 @@ func (p *Quotas) grantFacts(g *ledger.Grant, org *quotaRow) []Fact {
 		reason = "not told"
 	}
 	facts := []Fact{
-		{"organisation", g.Org},
-		{"amount", "+" + quotaCount(g.Amount) + " " + quotaLabel(g.Window)},
-		{"made", quotaStamp(g.Made) + ", " + widget.Age(p.now.Sub(g.Made)) + " ago"},
-		{"until", quotaStamp(g.Until) + ", in " + widget.Age(g.Until.Sub(p.now))},
-		{"by", g.Author},
-		{"reason", reason},
+		{Label: "organisation", Text: g.Org},
+		{Label: "amount", Text: "+" + quotaCount(g.Amount) + " " + quotaLabel(g.Window)},
+		{Label: "made", Text: quotaStamp(g.Made) + ", " + widget.Age(p.now.Sub(g.Made)) + " ago"},
+		{Label: "until", Text: quotaStamp(g.Until) + ", in " + widget.Age(g.Until.Sub(p.now))},
+		{Label: "by", Text: g.Author},
+		{Label: "reason", Text: reason},
 	}
 	if w := org.window(g.Window); w != nil {
 		facts = append(facts, p.windowFacts(w, quotaLabel(w.name))...)
@@ -109,15 +109,15 @@ func (p *Quotas) grantFacts(g *ledger.Grant, org *quotaRow) []Fact {
 
 // sourceFacts tell how far all that can be trusted.
 func (p *Quotas) sourceFacts() []Fact {
-	facts := []Fact{{"read", quotaStamp(p.past.QuotasAt) + ", " + widget.Age(p.age()) + " ago"}}
+	facts := []Fact{{Label: "read", Text: quotaStamp(p.past.QuotasAt) + ", " + widget.Age(p.age()) + " ago"}}
 	if p.past.Err != "" {
-		facts = append(facts, Fact{"", "could not be read since: " + p.past.Err})
+		facts = append(facts, Fact{Text: "could not be read since: " + p.past.Err})
 	}
 	if p.shared {
-		facts = append(facts, Fact{"counted", "at all gateways, what is reserved at this one"})
+		facts = append(facts, Fact{Label: "counted", Text: "at all gateways, what is reserved at this one"})
 	}
 	if p.fleet != "" {
-		facts = append(facts, Fact{"", p.fleet})
+		facts = append(facts, Fact{Text: p.fleet})
 	}
 	return facts
 }

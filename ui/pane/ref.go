@@ -32,4 +32,5 @@ const (
 type Fact struct {
 	Label string // "" goes on with the one before
 	Text  string // may come from anywhere
+	Grave bool   // nobody would be left to serve
 }

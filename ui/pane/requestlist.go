@@ -89,18 +89,18 @@ func (p *Requests) Describe() (title string, facts []Fact) {
 	}
 	state, _ := requestStatus(t, r)
 	facts = []Fact{
-		{"request", known(r.ID)},
-		{"state", strings.TrimSpace(state)},
-		{"code", known(r.Code)},
-		{"organisation", known(r.Org)},
-		{"key", known(r.KeyName)},
-		{"client", known(r.Client)},
-		{"route", known(r.Route) + ", " + kind},
-		{"model", known(r.Model)},
-		{"backend", known(r.Backend)},
-		{"replica", known(r.Replica)},
-		{"started", r.Start.UTC().Format("2006-01-02 15:04:05.000") + " UTC"},
-		{"first token", known(widget.Duration(r.First))},
+		{Label: "request", Text: known(r.ID)},
+		{Label: "state", Text: strings.TrimSpace(state)},
+		{Label: "code", Text: known(r.Code)},
+		{Label: "organisation", Text: known(r.Org)},
+		{Label: "key", Text: known(r.KeyName)},
+		{Label: "client", Text: known(r.Client)},
+		{Label: "route", Text: known(r.Route) + ", " + kind},
+		{Label: "model", Text: known(r.Model)},
+		{Label: "backend", Text: known(r.Backend)},
+		{Label: "replica", Text: known(r.Replica)},
+		{Label: "started", Text: r.Start.UTC().Format("2006-01-02 15:04:05.000") + " UTC"},
+		{Label: "first token", Text: known(widget.Duration(r.First))},
 	}
 	return "request " + r.ID, append(facts, p.amounts(r, known)...)
 }
@@ -115,18 +115,18 @@ func (p *Requests) amounts(r *request, known func(string) string) []Fact {
 	}
 	took, prompt, output := known(widget.Duration(r.Duration)), unit(exactly(r.Prompt), "tokens"), unit(exactly(r.Output), "tokens")
 	if !r.inFlight() {
-		return []Fact{{"took", took}, {"prompt", prompt}, {"generated", output}, {"rate", unit(r.mean(), "tok/s after the first token")}}
+		return []Fact{{Label: "took", Text: took}, {Label: "prompt", Text: prompt}, {Label: "generated", Text: output}, {Label: "rate", Text: unit(r.mean(), "tok/s after the first token")}}
 	}
 	if r.Prompt > 0 {
 		prompt += ", an estimate until the engine says"
 	}
 	facts := []Fact{
-		{"so far", took}, {"prompt", prompt}, {"generated", output + " so far"},
-		{"rate now", unit(widget.Figure(r.rate), "tok/s")},
-		{"rate", unit(r.mean(), "tok/s since the first token")},
+		{Label: "so far", Text: took}, {Label: "prompt", Text: prompt}, {Label: "generated", Text: output + " so far"},
+		{Label: "rate now", Text: unit(widget.Figure(r.rate), "tok/s")},
+		{Label: "rate", Text: unit(r.mean(), "tok/s since the first token")},
 	}
 	if why := r.why(); why != "" {
-		facts = append(facts, Fact{"look", why})
+		facts = append(facts, Fact{Label: "look", Text: why})
 	}
 	return facts
 }
